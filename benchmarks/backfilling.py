@@ -9,9 +9,9 @@ from benchmarks.corpus import CONFIGURATION, write_repository
 from benchmarks.measure import Sample, compare, run, seconds, spread
 from reconciler.ledger import ACTIVE, Event, events
 from reconciler.ledger.fold import Ledger
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 from reconciler.manifest import combine, read_file
-from reconciler.model import ClaimId, Declared, InstanceId, Run, Source
+from reconciler.model import Declared, InstanceId, Nonce, Run, Source
 from reconciler.schedule import scheduled
 from reconciler.times import parse_zone
 
@@ -67,7 +67,7 @@ def write_backfill(root: Path) -> None:
     if len(declared.runs) != RUNS:
         raise RuntimeError(f"{len(declared.runs)} runs, not {RUNS}: {declared.problems}")
     ledger = root / "state" / "bench" / ACTIVE
-    ledger.write_bytes(encode(recorded(declared, RECORDED)))
+    ledger.write_bytes(encode_events(recorded(declared, RECORDED)))
 
 
 def recorded(declared: Declared, number: int) -> list[Event]:
@@ -76,7 +76,7 @@ def recorded(declared: Declared, number: int) -> list[Event]:
     claim = events.Claim(
         v=events.VERSION,
         at=_AT,
-        claim=ClaimId("bench"),
+        claim=Nonce("bench"),
         by="bench",
         until="2024-03-02T00:02:03.120Z",
         commit="8c6cf7a4c1d1f2a05a0e1a4e5c2b8a7c5f1e3d2b",
@@ -90,7 +90,7 @@ def _triggered(run: Run, index: int) -> events.Triggered:
         v=events.VERSION,
         at=_AT,
         run=run.id,
-        claim=ClaimId("bench"),
+        claim=Nonce("bench"),
         digest=run.digest,
         flow_id=run.flow_id,
         trigger_time=run.trigger_time,

@@ -18,7 +18,7 @@ from benchmarks.applying import share
 from benchmarks.corpus import write_repository
 from benchmarks.growth import RUNS, an_apply
 from benchmarks.measure import Sample, run, spread
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def _of_ledger(folder: Path) -> Callable[[int], Sample]:
             numbers = count()
             with ledger.open("wb") as file:
                 for _ in range(size // RUNS):
-                    file.writelines(encode(part) for part in an_apply(numbers))
+                    file.writelines(encode_events(part) for part in an_apply(numbers))
         return run([sys.executable, "-c", _FOLD, str(ledger)], Path.cwd())
 
     return work

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.applying import git
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Event, append_events, events
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 
 BASE_RUNS, APPLIES, RUNS = 100_000, 100, 100
 FOLDER = "state/bench"
@@ -46,7 +46,7 @@ class _History:
 
 def an_apply(numbers: Iterator[int]) -> list[list[Event]]:
     """The claim of one apply, and its outcomes; the runs are numbered."""
-    at, nonce = "2026-01-01T00:00:00.000Z", ClaimId(secrets.token_hex(16))
+    at, nonce = "2026-01-01T00:00:00.000Z", Nonce(secrets.token_hex(16))
     runs = {
         RunId(f"wind-cn-01-{next(numbers):07d}"): events.ClaimedRun(
             digest=Digest(secrets.token_hex(32)),

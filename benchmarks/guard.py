@@ -22,7 +22,7 @@ from benchmarks.corpus import write_repository
 from benchmarks.growth import an_apply
 from reconciler.cli.main import reconciler
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 
 FILES, APPLIES, TURNS = 400, 100, 7
 
@@ -65,7 +65,9 @@ def guards(folder: Path) -> Sequence[Guard]:
     share(repository, folder / "origin.git")
     texts = [path.read_text("utf-8") for path in sorted((repository / "triggers").rglob("*.yaml"))]
     numbers = count()
-    recorded = encode(one for _ in range(APPLIES) for part in an_apply(numbers) for one in part)
+    recorded = encode_events(
+        one for _ in range(APPLIES) for part in an_apply(numbers) for one in part
+    )
     lines = recorded.splitlines()
     decode = msgspec.json.Decoder().decode
 

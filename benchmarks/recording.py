@@ -16,7 +16,7 @@ from benchmarks.measure import Sample, compare, run, spread
 from reconciler.ledger import Event, append_events, events, read_events
 from reconciler.ledger.fold import Ledger
 from reconciler.manifest import combine, read_file
-from reconciler.model import ClaimId, InstanceId, Run, Source
+from reconciler.model import InstanceId, Nonce, Run, Source
 from reconciler.schedule import scheduled
 from reconciler.times import parse_zone
 
@@ -145,7 +145,7 @@ def _write_manifests(root: Path) -> list[Run]:
 
 def _events(runs: Sequence[Run], first: int) -> Iterator[list[Event]]:
     """What the applies record of these runs: their claim, their starts, their ends."""
-    nonce = ClaimId(hashlib.sha256(str(first).encode()).hexdigest()[:32])
+    nonce = Nonce(hashlib.sha256(str(first).encode()).hexdigest()[:32])
     claimed = {one.id: events.claimed_run(one) for one in runs}
     yield [
         events.Claim(
@@ -159,7 +159,7 @@ def _events(runs: Sequence[Run], first: int) -> Iterator[list[Event]]:
     ]
 
 
-def _triggered(one: Run, nonce: ClaimId, index: int) -> events.Triggered:
+def _triggered(one: Run, nonce: Nonce, index: int) -> events.Triggered:
     return events.Triggered(
         v=1,
         at=_at(0, index),

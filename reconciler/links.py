@@ -19,7 +19,7 @@ def is_reported(path: str, *, is_wanted: bool) -> bool:
 def link_problem(path: str) -> Problem:
     """The problem of a symbolic link."""
     return Problem(
-        place=Place(file=printable(path)),
+        place=Place(file=readable_path(path)),
         code="link",
         message="is a symbolic link, and none is followed: put the file or the folder itself here",
     )
@@ -29,7 +29,7 @@ def name_problem(path: str) -> Problem | None:
     """The problem of a path that is not UTF-8 (its other bytes are lone surrogates)."""
     if path.isascii():  # true of nearly all paths
         return None
-    shown = printable(path)
+    shown = readable_path(path)
     if shown == path:
         return None
     return Problem(
@@ -42,7 +42,7 @@ def name_problem(path: str) -> Problem | None:
 def no_folder_problem(path: str) -> Problem:
     """The problem where a folder of manifests, or a folder above it, is not a folder."""
     return Problem(
-        place=Place(file=printable(path)),
+        place=Place(file=readable_path(path)),
         code="unreadable",
         message="cannot be read: it is not a folder",
     )
@@ -51,12 +51,12 @@ def no_folder_problem(path: str) -> Problem:
 def submodule_problem(path: str) -> Problem:
     """The problem of a repository that lies inside a folder of manifests."""
     return Problem(
-        place=Place(file=printable(path)),
+        place=Place(file=readable_path(path)),
         code="submodule",
         message="is a repository of its own: what it holds is not reviewed here and is not read",
     )
 
 
-def printable(path: str) -> str:
+def readable_path(path: str) -> str:
     r"""The path with bytes that are not UTF-8 written as `\xNN`."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -14,7 +14,7 @@ from reconciler.numerous import Numerous
 
 RunId = NewType("RunId", str)  # `name`, `@N` for revision N > 1, `#N` for the N-th attempt
 Digest = NewType("Digest", str)  # lower-case hex SHA-256 of what the wire carries
-ClaimId = NewType("ClaimId", str)  # a claim's nonce
+Nonce = NewType("Nonce", str)  # a claim's nonce
 InstanceId = NewType("InstanceId", str)  # EnOS flowInstanceId: read from an answer, never computed
 EpochMs = NewType("EpochMs", int)  # Unix epoch, milliseconds, UTC
 

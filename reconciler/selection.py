@@ -8,9 +8,9 @@ from reconciler.model import RunId, covers
 Meaning = Callable[[RunId], bool]  # whether a run is meant; it need not exist yet
 
 
-def meant_by(word: str, runs: Collection[RunId]) -> frozenset[RunId]:
+def find_meant(word: str, runs: Collection[RunId]) -> frozenset[RunId]:
     """Those of the runs that the word means; none if it means nothing."""
-    return frozenset(filter(meaning(word, runs), runs))
+    return frozenset(filter(read_word(word, runs), runs))
 
 
 def nothing_meant(word: str) -> ReconcilerError:
@@ -20,7 +20,7 @@ def nothing_meant(word: str) -> ReconcilerError:
     )
 
 
-def meaning(word: str, runs: Collection[RunId]) -> Meaning:
+def read_word(word: str, runs: Collection[RunId]) -> Meaning:
     """What the word means where these runs exist.
 
     `wind` means the run of that name, in all its revisions and attempts, and every run whose name

@@ -7,11 +7,11 @@ from typing import Any
 from reconciler.apply.ports import Instance, Snapshot
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import (
-    ClaimId,
     Declared,
     Digest,
     EpochMs,
     InstanceId,
+    Nonce,
     Parameters,
     Place,
     Problem,
@@ -86,7 +86,7 @@ def a_claim(*runs: Run, claim: str = "c1", at: EpochMs = NOW, **more: Any) -> ev
     values: dict[str, Any] = {
         "v": events.VERSION,
         "at": format_instant(at),
-        "claim": ClaimId(claim),
+        "claim": Nonce(claim),
         "by": "ana@ops-1 pid 4711",
         "until": format_instant(after(at, CLAIM_MS)),
         "commit": "8c6cf7a4c1d1f2a05a0e1a4e5c2b8a7c5f1e3d2b",
@@ -103,7 +103,7 @@ def a_triggered(
         "v": events.VERSION,
         "at": format_instant(NOW),
         "run": run.id,
-        "claim": None if claim is None else ClaimId(claim),
+        "claim": None if claim is None else Nonce(claim),
         "digest": run.digest,
         "flow_id": run.flow_id,
         "trigger_time": run.trigger_time,
@@ -118,7 +118,7 @@ def a_rejected(run: Run, claim: str = "c1") -> events.Rejected:
         v=events.VERSION,
         at=format_instant(NOW),
         run=run.id,
-        claim=ClaimId(claim),
+        claim=Nonce(claim),
         code=62103,
         message="user has no privilege",
     )
@@ -130,7 +130,7 @@ def an_unknown(run: Run, claim: str = "c1") -> events.Unknown:
         v=events.VERSION,
         at=format_instant(NOW),
         run=run.id,
-        claim=ClaimId(claim),
+        claim=Nonce(claim),
         seen="HTTP 502",
     )
 
@@ -141,7 +141,7 @@ def an_absent(run: Run, claim: str = "c1") -> events.Absent:
         v=events.VERSION,
         at=format_instant(NOW),
         run=run.id,
-        claim=ClaimId(claim),
+        claim=Nonce(claim),
         evidence={"notStarted": "not reached"},
     )
 
@@ -169,7 +169,7 @@ def an_adopted(run: Run, instance: str = "3377-1", claim: str = "a1") -> events.
         v=events.ADOPTED_VERSION,
         at=format_instant(NOW),
         run=run.id,
-        claim=ClaimId(claim),
+        claim=Nonce(claim),
         by="Ana Lima <ana@example.com>",
         commit="8c6cf7a",
         digest=run.digest,

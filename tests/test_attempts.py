@@ -131,7 +131,7 @@ def test_the_plan_starts_the_attempt_that_follows_and_no_other(
     unstarted = not made or made[-1] in {"absent", "rejected"}
     attempt = len(made) + 1 if follows else max(len(made), 1)
     assert planned.id == run.but(attempt=attempt).id
-    assert (planned.action is Action.TRIGGER) is (follows or unstarted)
+    assert (planned.action is Action.START) is (follows or unstarted)
 
 
 @given(runs, st.lists(st.sampled_from([*ENDS, "absent", "rejected"]), min_size=12, max_size=12))
@@ -140,7 +140,7 @@ def test_there_is_an_end_to_it(run: Run, coming: Sequence[str]) -> None:
     ledger, started = Ledger.of([]), list[str]()
     for fate in coming:
         planned = plan_of(run, ledger)
-        if planned.action is not Action.TRIGGER or planned.run is None:
+        if planned.action is not Action.START or planned.run is None:
             break
         ledger = recorded(ledger, planned.run, fate)
         if fate in ENDS:
@@ -188,7 +188,7 @@ def test_an_attempt_that_was_made_in_vain_is_made_again_only_if_it_is_still_want
     run = a_run(retry=Retry(max=1, on=frozenset({"FAIL"})))
     ledger = history(run, ["FAIL", in_vain])
     again = plan_of(run, ledger)
-    assert (again.id, again.action) == ("wind#2", Action.TRIGGER)
+    assert (again.id, again.action) == ("wind#2", Action.START)
     assert again.record is ledger.records[again.id]
     assert again.reason.startswith("refused before") is (in_vain == "rejected")
     for no_longer in (

@@ -115,7 +115,7 @@ def ever_started(side: Declared, ledger: Ledger) -> Starts | None:
         plan = planned(side, ledger)
         if plan.problems:
             return None
-        starts = [one.run for one in plan.of_action(Action.TRIGGER) if one.run is not None]
+        starts = [one.run for one in plan.of_action(Action.START) if one.run is not None]
         if not starts:
             return found
         found |= {run.id: (run.digest, run.trigger_time, turn) for run in starts}

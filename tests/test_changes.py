@@ -291,7 +291,7 @@ def startable(plan: Plan) -> dict[RunId, tuple[object, ...]]:
     return {
         one.id: tuple(getattr(one.run, name) for name in FIELDS)
         for one in plan.runs
-        if one.action in {Action.TRIGGER, Action.WAIT, Action.DUPLICATE}
+        if one.action in {Action.START, Action.WAIT, Action.DUPLICATE}
         and not (one.record and one.record.may_have_started)
     }
 
@@ -377,9 +377,9 @@ def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
     found = {change.id for change in compared(*world)}
     waited = {one.id for one in first.runs if one.action is Action.WAIT}
     starts: dict[RunId, tuple[object, EpochMs]] = {
-        one.id: (one.digest, one.trigger_time) for one in first.of_action(Action.TRIGGER)
+        one.id: (one.digest, one.trigger_time) for one in first.of_action(Action.START)
     }
-    for one in second.of_action(Action.TRIGGER):
+    for one in second.of_action(Action.START):
         if starts.get(one.id) != (one.digest, one.trigger_time):
             assert one.id in found or one.id in waited or first.problems
 

@@ -172,7 +172,7 @@ def test_a_run_starts_exactly_when_all_that_it_depends_on_is_recorded_as_succeed
         satisfied = all(map(scene.is_satisfied, run.depends_on))
         starts = attempt is not None and satisfied and not (run.cancel or run.suspend)
         found = planned(plan, run)
-        assert (found.action is Action.TRIGGER) is (starts and not plan.problems)
+        assert (found.action is Action.START) is (starts and not plan.problems)
         if starts and attempt is not None:
             assert found.id == run.but(attempt=attempt).id
 
@@ -249,7 +249,7 @@ def test_the_newest_revision_that_is_recorded_counts() -> None:
         commit=None,
         same_minute_allowed=False,
     )
-    assert planned(plan, report).action is Action.TRIGGER
+    assert planned(plan, report).action is Action.START
 
 
 def test_what_blocks_is_told_before_what_is_only_waited_for() -> None:
@@ -328,7 +328,7 @@ def test_the_end_of_a_chain_of_five_thousand_is_blocked_by_its_beginning(
 
 def test_a_chain_of_five_thousand_that_may_succeed_waits() -> None:
     plan = a_plan(*reversed(a_chain(5_000)))
-    assert plan.runs[0].action is Action.TRIGGER
+    assert plan.runs[0].action is Action.START
     assert plan.runs[-1].reason == "waits for m4998, which was not started yet"
     assert not any(one.blocked for one in plan.runs)
 

@@ -671,7 +671,7 @@ def test_what_depends_on_a_renamed_backfill_waits_for_all_of_it(needed: str) -> 
     ended = ledger.extended([an_observed(run, 1) for run in read(DAILY).runs])
     (planned,) = [one for one in plan(both, ended).runs if one.id == "report"]
     everything = needed == "b"
-    assert planned.action is (Action.WAIT if everything else Action.TRIGGER)
+    assert planned.action is (Action.WAIT if everything else Action.START)
 
 
 def plan(declared: Declared, ledger: Ledger) -> Plan:

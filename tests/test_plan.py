@@ -83,7 +83,7 @@ SECOND = RETRIED.but(attempt=2)
         ([a_run(parameters=OTHER)], succeeded(a_run()), Action.CHANGED),
         ([a_run("a"), a_run("b")], succeeded(a_run("a")), Action.DUPLICATE),
         ([a_run()], [*succeeded(a_run()), a_triggered(a_run(), "3377-2", "c2")], Action.DONE),
-        ([a_run(revision=2)], succeeded(a_run()), Action.TRIGGER),
+        ([a_run(revision=2)], succeeded(a_run()), Action.START),
         ([RETRIED], succeeded(RETRIED), Action.DONE),
         (
             [RETRIED],
@@ -113,12 +113,12 @@ def test_a_run_that_has_succeeded_is_planned_as_if_all_had_been_asked_about_it(
 @pytest.mark.parametrize(
     ("recorded", "action"),
     [
-        ([], Action.TRIGGER),
+        ([], Action.START),
         ([a_claim(a_run())], Action.RESOLVE),
         ([a_claim(a_run()), an_unknown(a_run())], Action.RESOLVE),
-        ([a_claim(a_run()), an_absent(a_run())], Action.TRIGGER),
-        ([a_claim(a_run()), a_resolved(a_run())], Action.TRIGGER),
-        ([a_claim(a_run()), a_rejected(a_run())], Action.TRIGGER),
+        ([a_claim(a_run()), an_absent(a_run())], Action.START),
+        ([a_claim(a_run()), a_resolved(a_run())], Action.START),
+        ([a_claim(a_run()), a_rejected(a_run())], Action.START),
         ([a_claim(a_run()), a_triggered(a_run())], Action.DONE),
         ([a_claim(a_run()), a_resolved(a_run(), "3377-1")], Action.DONE),
         ([a_claim(a_run()), a_triggered(a_run()), an_observed(a_run(), 1)], Action.DONE),
@@ -144,7 +144,7 @@ def test_a_suspended_run_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("late", "action"), [(-1, Action.TRIGGER), (0, Action.TRIGGER), (1, Action.WAIT)]
+    ("late", "action"), [(-1, Action.START), (0, Action.START), (1, Action.WAIT)]
 )
 def test_a_run_is_missed_once_its_last_moment_has_passed(late: int, action: Action) -> None:
     plan = planned(a_run(not_after=NOW), now=after(NOW, late))
@@ -154,7 +154,7 @@ def test_a_run_is_missed_once_its_last_moment_has_passed(late: int, action: Acti
 
 def test_a_run_whose_time_lies_ahead_is_handed_to_the_service_now() -> None:
     plan = planned(a_run(), now=EpochMs(EIGHT - 1))
-    assert actions(plan) == {"wind": Action.TRIGGER}
+    assert actions(plan) == {"wind": Action.START}
     assert reason(plan, "wind") == "an apply hands it over, and the service starts it at its time"
 
 
@@ -173,7 +173,7 @@ def test_a_run_that_was_started_twice_says_so() -> None:
 
 
 def test_a_revision_of_two_thousand_million_is_planned_at_once() -> None:
-    assert actions(planned(a_run(revision=2**31 - 1))) == {f"wind@{2**31 - 1}": Action.TRIGGER}
+    assert actions(planned(a_run(revision=2**31 - 1))) == {f"wind@{2**31 - 1}": Action.START}
 
 
 # Runs that are not declared any more
@@ -198,7 +198,7 @@ def test_a_run_that_was_never_started_leaves_nothing_behind_when_it_is_removed()
 
 def test_the_started_past_of_a_raised_run_is_no_orphan() -> None:
     ledger = a_ledger(a_claim(a_run()), a_triggered(a_run()))
-    assert actions(planned(a_run(revision=2), ledger=ledger)) == {"wind@2": Action.TRIGGER}
+    assert actions(planned(a_run(revision=2), ledger=ledger)) == {"wind@2": Action.START}
 
 
 # Runs that could be taken for each other
@@ -224,10 +224,10 @@ def test_a_revision_that_was_lowered_is_a_problem_once_the_later_one_may_have_st
 def test_a_declared_duplicate_waits_for_its_original() -> None:
     first, second = a_run("b-first"), a_run("a-second", duplicate_of="b-first")
     plan = planned(second, first)
-    assert actions(plan) == {"b-first": Action.TRIGGER, "a-second": Action.WAIT}
+    assert actions(plan) == {"b-first": Action.START, "a-second": Action.WAIT}
     assert reason(plan, "a-second") == "waits for b-first"
     done = a_ledger(a_claim(first), a_triggered(first))
-    assert actions(planned(second, first, ledger=done))["a-second"] is Action.TRIGGER
+    assert actions(planned(second, first, ledger=done))["a-second"] is Action.START
 
 
 def test_a_declared_duplicate_waits_while_any_revision_of_its_original_is_in_doubt() -> None:
@@ -281,7 +281,7 @@ def test_a_declared_duplicate_waits_for_an_original_that_another_environment_has
         assert actions(plan) == {"second": Action.WAIT}
         assert f"waits for {doubtful.id}, whose outcome" in reason(plan, "second")
     done = beside(a_ledger(a_claim(first), a_triggered(first)), first)
-    assert actions(planned_beside(second, done)) == {"second": Action.TRIGGER}
+    assert actions(planned_beside(second, done)) == {"second": Action.START}
 
 
 def test_an_original_waits_while_its_duplicate_in_another_environment_is_in_doubt() -> None:
@@ -293,7 +293,7 @@ def test_an_original_waits_while_its_duplicate_in_another_environment_is_in_doub
 def test_a_run_in_doubt_of_the_same_name_in_another_environment_is_not_waited_for() -> None:
     other = a_run("wind", flow_id=1)
     plan = planned_beside(a_run("wind"), beside(a_ledger(a_claim(other)), other))
-    assert actions(plan) == {"wind": Action.TRIGGER}
+    assert actions(plan) == {"wind": Action.START}
 
 
 def test_a_declared_duplicate_waits_for_an_original_that_another_environment_is_to_start() -> None:
@@ -310,7 +310,7 @@ def test_a_declared_duplicate_waits_for_an_original_that_another_environment_is_
     )
     for change in held:
         around = beside(a_ledger(), first.but(**change))
-        assert actions(planned_beside(second, around)) == {"second": Action.TRIGGER}
+        assert actions(planned_beside(second, around)) == {"second": Action.START}
 
 
 # Rules
@@ -338,7 +338,7 @@ def test_colliding_runs_wait_unless_the_gateway_copes() -> None:
     assert set(actions(planned(*pair)).values()) == {Action.WAIT}
     assert len(planned(*pair).problems) == 2
     allowed = planned(*pair, same_minute_allowed=True)
-    assert set(actions(allowed).values()) == {Action.TRIGGER}
+    assert set(actions(allowed).values()) == {Action.START}
 
 
 def test_a_problem_of_a_manifest_stops_every_start_but_hides_nothing_else() -> None:
@@ -365,7 +365,7 @@ def test_the_summary_counts_the_actions_that_there_are() -> None:
     suspended = a_run("later", flow_id=9, suspend=True)
     plan = planned(*runs_apart(2), suspended)
     assert plan.summary == {"trigger": 2, "wait": 1}
-    assert len(plan.of_action(Action.TRIGGER)) == 2
+    assert len(plan.of_action(Action.START)) == 2
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_every_plan_keeps_the_promise(
 ) -> None:
     ledger = Ledger.of(history)
     plan = planned(*runs, ledger=ledger, now=now, problems=problems, same_minute_allowed=allowed)
-    triggers = plan.of_action(Action.TRIGGER)
+    triggers = plan.of_action(Action.START)
     # Each declared run is there once, and so is whatever else may have been started.
     ids = [run.id for run in plan.runs]
     assert len(set(ids)) == len(ids)
@@ -502,10 +502,10 @@ def test_a_run_that_was_triggered_is_never_triggered_again(
 ) -> None:
     ledger = Ledger.of(history)
     first = planned(*runs, ledger=ledger, same_minute_allowed=True)
-    starts = [run.run for run in first.of_action(Action.TRIGGER) if run.run]
+    starts = [run.run for run in first.of_action(Action.START) if run.run]
     if not starts:
         return
     recorded = [a_triggered(run, f"new-{run.id}", "new") for run in starts]
     after_apply = ledger.extended([a_claim(*starts, claim="new"), *recorded])
     again = planned(*runs, ledger=after_apply, same_minute_allowed=True)
-    assert not {run.id for run in starts} & {run.id for run in again.of_action(Action.TRIGGER)}
+    assert not {run.id for run in starts} & {run.id for run in again.of_action(Action.START)}

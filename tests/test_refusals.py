@@ -16,7 +16,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
-from reconciler.model import ClaimId, Declared, EpochMs
+from reconciler.model import Declared, EpochMs, Nonce
 from reconciler.plan import FlowCheck, make_plan
 from reconciler.plan.review import refusals
 from reconciler.refused import InvalidManifestsError, Refused
@@ -80,7 +80,7 @@ def refusal_of_apply(
         clock=StoppedClock(),
         progress=lambda _: None,
         stop=asyncio.Event(),
-        new_claim=lambda: ClaimId("c"),
+        new_claim=lambda: Nonce("c"),
         jitter=lambda: 0.0,
         rescue=never,
     )

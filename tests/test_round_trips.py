@@ -164,13 +164,13 @@ def test_nothing_is_started_under_a_claim_on_a_branch_that_is_no_longer_the_defa
 def test_few_processes_are_started(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes longer than what most of them are started for."""
     started: list[object] = []
-    original = command.complete
+    original = command.complete_git
 
     def counted(*args: Any) -> CompletedGit:
         started.append(args)
         return original(*args)
 
-    monkeypatch.setattr(command, "complete", counted)
+    monkeypatch.setattr(command, "complete_git", counted)
 
     def count(*arguments: str) -> int:
         lasting.forget()  # each command has a process of its own

@@ -49,7 +49,7 @@ def reasons(plan: Plan) -> Mapping[str, str]:
 
 
 def starts(plan: Plan) -> list[str]:
-    return [one.id for one in plan.of_action(Action.TRIGGER)]
+    return [one.id for one in plan.of_action(Action.START)]
 
 
 def ended(declared: Declared, **statuses: str) -> list[Event]:
@@ -236,7 +236,7 @@ def test_what_agrees_and_was_taken_out_of_the_matrix_is_waited_for_while_it_is_u
     recorded = ended(declared, import_2024_03_01_x="SUCCESS", import_2024_03_01_y=status)
     plan = a_plan(narrowed, *recorded)
     found = {str(one.id): one for one in plan.runs}["report/2024-03-01"]
-    assert found.action is (Action.WAIT if is_waited_for else Action.TRIGGER)
+    assert found.action is (Action.WAIT if is_waited_for else Action.START)
     words = "waits for import/2024-03-01/SITE=y: 1 of 2 runs have succeeded"
     assert (found.reason == words) is is_waited_for
 

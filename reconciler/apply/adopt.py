@@ -22,7 +22,7 @@ from reconciler.apply.suspect import Standing, Suspect, contradicts
 from reconciler.errors import RefusedError
 from reconciler.identity import service_of
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.times import format_instant
 
@@ -43,7 +43,7 @@ class Adopting:
         self,
         adoption: Adoption,
         instances: Mapping[RunId, InstanceId],
-        new_claim: Callable[[], ClaimId],
+        new_claim: Callable[[], Nonce],
         found: Mapping[RunId, Instance] | None = None,  # from a search: not asked for again
     ) -> None:
         self.runs: Sequence[RunId] = list(instances)
@@ -56,7 +56,7 @@ class Adopting:
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
         """Refuse a run that may have been started otherwise, and an instance that does not fit."""
         check_ledgers(snapshot)
-        planned = {one.id: one for one in plan_of(snapshot, now).runs}
+        planned = {one.id: one for one in plan_at(snapshot, now).runs}
         runs = [pending(run, planned.get(run)) for run in self.runs]
         if self._asked is None:
             return
@@ -80,7 +80,7 @@ class Adopting:
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """The adoptions to record."""
-        planned = {one.id: one for one in plan_of(snapshot, now).runs}
+        planned = {one.id: one for one in plan_at(snapshot, now).runs}
         return [
             self._adopted(pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now)
             for one in shown
@@ -180,7 +180,7 @@ class Judging(Struct, frozen=True, kw_only=True):
                 )
 
 
-def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
+def plan_at(snapshot: Snapshot, now: EpochMs) -> Plan:
     """What an apply would do at that time."""
     return make_plan(
         snapshot.declared,
@@ -210,7 +210,7 @@ def pending(run: RunId, planned: PlannedRun | None) -> Run:
             f"{run} is not declared as a run that is to be started",
             hint="`reconciler status` lists every run.",
         )
-    if planned.action not in {Action.TRIGGER, Action.WAIT}:
+    if planned.action not in {Action.START, Action.WAIT}:
         raise RefusedError(f"{run} cannot be adopted: {planned.reason}")
     return planned.run
 

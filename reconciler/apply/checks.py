@@ -20,7 +20,7 @@ from reconciler.model import Declared, EpochMs, Parameters, Run, RunId, masked
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
 from reconciler.refused import TooManyStartsError
-from reconciler.selection import meaning, nothing_meant
+from reconciler.selection import nothing_meant, read_word
 from reconciler.times import MINUTE_MS, format_instant, in_zone, parse_foreign_zone
 
 TOLERATED_MS = MINUTE_MS  # how far off the local clock may be unreported; it decides nothing
@@ -92,7 +92,7 @@ def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | 
     """How the run differs from what was saved; None if it does not."""
     if now is None:
         return "it is no longer declared"
-    if now.action is not Action.TRIGGER:
+    if now.action is not Action.START:
         return now.reason
     found = [
         f"{name} {before} → {after}"
@@ -176,7 +176,7 @@ def clock_words(off: int) -> str:
 
 def flows_of(plan: Plan) -> list[int]:
     """The flows of every run that an apply starts now, or will start once others have succeeded."""
-    wanted = (run for run in plan.runs if run.action is Action.TRIGGER or run.waits_for)
+    wanted = (run for run in plan.runs if run.action is Action.START or run.waits_for)
     return list(dict.fromkeys(run.flow_id for run in wanted if run.flow_id is not None))
 
 
@@ -225,7 +225,7 @@ class Chosen:
     def __init__(self, words: Sequence[str], declared: Declared, ledger: Ledger) -> None:
         self._all = not words
         there_are = {run.id for run in declared.runs} | ledger.records.keys() if words else ()
-        self._meanings = {word: meaning(word, there_are) for word in words}
+        self._meanings = {word: read_word(word, there_are) for word in words}
         self._there_are: Collection[RunId] = there_are
 
     def check(self) -> None:

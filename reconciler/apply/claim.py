@@ -15,7 +15,7 @@ from reconciler.apply.ports import Claimed, Noted, Options, Ports
 from reconciler.apply.start import Batch
 from reconciler.identity import service_of
 from reconciler.ledger import events
-from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
+from reconciler.model import Digest, EpochMs, Nonce, Run, RunId
 from reconciler.plan import Action, Plan
 from reconciler.plan.limits import surplus
 from reconciler.times import ZONES_VERSION, format_instant
@@ -43,7 +43,7 @@ class Claims:
         # Claims that are not known to have landed, by nonce. A server that squashes pushes puts the
         # claim on the branch in a commit of its own, so the race seems lost. The race also counts
         # as lost if another ledger has moved meanwhile, which may have claimed the same runs.
-        self._open: dict[ClaimId, _Open] = {}
+        self._open: dict[Nonce, _Open] = {}
         self.starts: Counter[RunId] = Counter()  # in how many batches each run was
         self.push_seconds = 0.0  # how long the last claim took to land, or to lose a race
 
@@ -137,7 +137,7 @@ class Claims:
         return [run for claim in self._landed_late for run in _held(plan, claim)]
 
     @property
-    def _landed_late(self) -> Collection[ClaimId]:
+    def _landed_late(self) -> Collection[Nonce]:
         return self._open.keys() & self._branch.snapshot.ledger.claims.keys()
 
     def take_up(self, plan: Plan) -> Batch | None:
@@ -187,7 +187,7 @@ class Claims:
         )
 
 
-def _held(plan: Plan, claim: ClaimId) -> list[Run]:
+def _held(plan: Plan, claim: Nonce) -> list[Run]:
     """The declared runs that the claim holds."""
     return [
         planned.run

@@ -33,7 +33,7 @@ from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import Suspect, contradicts, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
-from reconciler.model import ClaimId, EpochMs, RunId
+from reconciler.model import EpochMs, Nonce, RunId
 from reconciler.plan import PlannedRun
 from reconciler.times import format_instant
 
@@ -118,7 +118,7 @@ class _Searched(Struct, frozen=True, kw_only=True):
 
     planned: PlannedRun
     record: Record
-    claim: ClaimId
+    claim: Nonce
     suspect: Suspect
     listed: Sequence[Instance]
     began: EpochMs  # no later than the search, which must show what had to be listed by then
@@ -245,7 +245,7 @@ def _judged(
 
 
 def _settled(
-    record: Record, claim: ClaimId, finding: Found | NoneFound, evidence: dict[str, Any], at: str
+    record: Record, claim: Nonce, finding: Found | NoneFound, evidence: dict[str, Any], at: str
 ) -> events.Triggered | events.Absent:
     """The event for a run that was found, or that is certainly absent."""
     if isinstance(finding, NoneFound):

@@ -64,7 +64,7 @@ class Ambiguous(Struct, frozen=True, kw_only=True):
     awaits: Record | None = None  # a run in doubt: what a later look shows of it may settle this
 
 
-Finding = Found | NoneFound | Ambiguous
+Judgement = Found | NoneFound | Ambiguous
 # Said of another's instance where the run's own is not listed.
 HIDES = "and may hide its own: the service may list one of an id"
 
@@ -76,7 +76,7 @@ def judge(
     making: Making,
     rivals: Sequence[Suspect] = (),
     unlisted: Collection[RunId] = (),
-) -> Finding:
+) -> Judgement:
     """What a whole search says of a run in doubt.
 
     `making`: how the service makes ids. `rivals`: the other runs in doubt of the same minute.
@@ -91,7 +91,7 @@ def judge(
     possible = [one for one, stands in standings if stands is Standing.POSSIBLE]
     others = [one for one, stands in standings if stands is Standing.ANOTHERS]
     if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
-        rival = next((one for one in rivals if fits(one, possible[0], known)), None)
+        rival = next((one for one in rivals if fits_run(one, possible[0], known)), None)
         if rival is not None:
             return Ambiguous(
                 reason=f"instance {possible[0].id} agrees with it, and may be {rival.run}'s, "
@@ -140,7 +140,7 @@ def is_another(suspect: Suspect, one: Instance) -> bool:
     )
 
 
-def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
+def fits_run(suspect: Suspect, one: Instance, known: Known) -> bool:
     """Whether nothing that the service shows tells the instance from the run's own."""
     stands = standing(suspect, one, known)
     return stands is Standing.OURS or (

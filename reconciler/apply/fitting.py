@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.apply.evidence import fits
+from reconciler.apply.evidence import fits_run
 from reconciler.apply.immediate import immediate_window, possible_at_once
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
@@ -98,7 +98,7 @@ def _shown(
             return Fitting(run=record.run, failure=answer)
         answers.append(answer)
     listed, *also = answers
-    fitting = [one for one in listed if fits(wanted.suspect, one, look.known)]
+    fitting = [one for one in listed if fits_run(wanted.suspect, one, look.known)]
     making = look.known.making(look.environment.gateway.zone)
     beside = [
         one

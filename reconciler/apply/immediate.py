@@ -16,8 +16,8 @@ from reconciler.apply.evidence import (
     BY_NONCE,
     HIDES,
     Ambiguous,
-    Finding,
     Found,
+    Judgement,
     NoneFound,
     fits_start,
     ids_of,
@@ -71,7 +71,7 @@ def judge_immediate(
     known: Known,
     making: Making,
     rivals: Sequence[Suspect] = (),
-) -> Finding:
+) -> Judgement:
     """What a whole search of `immediate_window` says of a run that its own minute does not show.
 
     Its instance may be listed there, though other runs' and other people's are as well. So one that

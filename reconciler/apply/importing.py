@@ -14,18 +14,18 @@ from reconciler.apply.adopt import (
     Adoption,
     Judging,
     carries,
-    plan_of,
+    plan_at,
     suspect_of,
     time_of,
 )
 from reconciler.apply.fitting import look_of
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Instance, Snapshot, Store
-from reconciler.apply.resolve import OpenGateway, record
+from reconciler.apply.resolve import OpenGateway, record_proposal
 from reconciler.apply.spoken import check_words, shows_minute
 from reconciler.apply.suspect import contradicts, is_of_another_flow
 from reconciler.errors import RefusedError
-from reconciler.model import ClaimId, EpochMs, Run, RunId
+from reconciler.model import EpochMs, Nonce, Run, RunId
 from reconciler.plan import Action
 from reconciler.times import MINUTE_MS
 
@@ -55,7 +55,7 @@ async def import_runs(
     store: Store,
     open_gateway: OpenGateway,
     clock: Clock,
-    new_claim: Callable[[], ClaimId],
+    new_claim: Callable[[], Nonce],
     choose: Choose,
 ) -> Matched:
     """Search, match, ask whether to go on, and adopt in one commit; gives what was matched.
@@ -80,7 +80,7 @@ async def import_runs(
                 new_claim,
                 {run.id: one for run, one in found.adopted},
             )
-            await record(adopting, snapshot, store, gateway, service, lambda _: None)
+            await record_proposal(adopting, snapshot, store, gateway, service, lambda _: None)
     return found
 
 
@@ -88,9 +88,9 @@ def _pending(snapshot: Snapshot, ranges: Sequence[Range], now: EpochMs) -> list[
     """The declared runs in those ranges that nobody has started."""
     return [
         planned.run
-        for planned in plan_of(snapshot, now).runs
+        for planned in plan_at(snapshot, now).runs
         if planned.run is not None
-        and planned.action in {Action.TRIGGER, Action.WAIT}
+        and planned.action in {Action.START, Action.WAIT}
         and any(
             planned.run.flow_id == one.flow_id
             and one.from_time <= planned.run.trigger_time < one.to_time

@@ -14,7 +14,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
-    fitting,
+    fitting_instances,
     is_of_another_flow,
     may_carry_another,
     may_have_stood_before,
@@ -24,7 +24,7 @@ from reconciler.apply.suspect import (
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId
+from reconciler.model import EpochMs, InstanceId, Nonce
 from reconciler.times import MINUTE_MS, SECOND_MS, format_instant
 
 LEAD_MS = 6_000  # by which the stamps of instances may be ahead of the gateway's clock
@@ -32,10 +32,10 @@ LEAD_MS = 6_000  # by which the stamps of instances may be ahead of the gateway'
 _BY_A_PERSON = frozenset({"resolvedBy", "adoptedBy"})  # the keys by which evidence names a person
 _AT_ANY_TIME = "9999-12-31T00:00:00Z"
 
-SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
+SuspectOf = Callable[[Record, Nonce | None], Suspect | None]
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Fate(Struct, frozen=True, kw_only=True):
     """What the list tells of one run's instance."""
 
     status: int | None = None  # EnOS FlowInstance status; None: it cannot be told
@@ -44,34 +44,36 @@ class Told(Struct, frozen=True, kw_only=True):
     for_good: bool = False  # it cannot be told later either: all that could be the run's has ended
 
 
-def tell(
+def judge_listed(
     record: Record, start: Start, listed: Sequence[Instance], known: Known, suspect_of: SuspectOf
-) -> Told:
+) -> Fate:
     """How the run's instance fares; `listed` is everything that was seen under its id."""
     suspect = suspect_of(record, start.claim)
     if suspect is None:
-        return Told(reason="the ledger does not say its flow")
+        return Fate(reason="the ledger does not say its flow")
     mine = _possible(record, start, suspect, listed, known)
     certain = [one for one in mine if nonce_standing(suspect, one, known) is Standing.OURS]
     if certain:
-        return _told(certain)
+        return _fate_of(certain)
     mine, contested = _shared_out(suspect, start, mine, listed, known, suspect_of)
     if contested:
-        return _untold(mine, "its id is also that of another run, and the two cannot be told apart")
+        return _unclear_fate(
+            mine, "its id is also that of another run, and the two cannot be told apart"
+        )
     if not mine:
         foreign = all(shows_another_time(suspect.trigger_time, one) for one in listed)
         what = "has another trigger time" if foreign else "was not created when the run was started"
-        return _untold(listed, f"what is listed under its id {what}")
+        return _unclear_fate(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be one that is not listed yet.
     # If a person has named the instance, only its id counts: it may carry what the run does not.
     is_named = _is_named(record)
-    fits = mine if is_named else fitting(suspect, mine)
+    fits = mine if is_named else fitting_instances(suspect, mine)
     if len(fits) != 1:
-        return _untold(mine, "several instances have its id, or another one than the run's")
+        return _unclear_fate(mine, "several instances have its id, or another one than the run's")
     doubt = _may_be_anothers(suspect, start, fits[0], listed, is_named=is_named)
     if doubt is None and not is_named and _is_end_of_nothing_sent(suspect, fits[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"
-    return _untold(mine, doubt) if doubt else _told(fits)
+    return _unclear_fate(mine, doubt) if doubt else _fate_of(fits)
 
 
 def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
@@ -117,18 +119,18 @@ def _is_another_than_adopted(record: Record, one: Instance) -> bool:
     return bool(created != format_instant(one.created))
 
 
-def _told(mine: Sequence[Instance]) -> Told:
+def _fate_of(mine: Sequence[Instance]) -> Fate:
     statuses = {one.status for one in mine}
     if len(statuses) > 1:
-        return _untold(mine, "several instances carry its nonce")
+        return _unclear_fate(mine, "several instances carry its nonce")
     if mine[0].status is None:
-        return Told(reason=f"the status of {mine[0].id} cannot be read")
-    return Told(status=mine[0].status, mine=mine[0] if len(mine) == 1 else None)
+        return Fate(reason=f"the status of {mine[0].id} cannot be read")
+    return Fate(status=mine[0].status, mine=mine[0] if len(mine) == 1 else None)
 
 
-def _untold(candidates: Sequence[Instance], reason: str) -> Told:
+def _unclear_fate(candidates: Sequence[Instance], reason: str) -> Fate:
     ids = ", ".join(dict.fromkeys(one.id for one in candidates))
-    return Told(reason=f"{reason}: {ids}", for_good=all(map(has_ended, candidates)))
+    return Fate(reason=f"{reason}: {ids}", for_good=all(map(has_ended, candidates)))
 
 
 def _possible(
@@ -215,8 +217,8 @@ def _shared_out(
         if proven:
             mine = [one for one in mine if one not in proven]
             continue
-        ours_fit = fitting(suspect, mine)
-        theirs_fit = fitting(other, theirs)
+        ours_fit = fitting_instances(suspect, mine)
+        theirs_fit = fitting_instances(other, theirs)
         theirs = theirs_fit or theirs
         if ours_fit and not any(one in theirs_fit for one in ours_fit):
             mine = ours_fit

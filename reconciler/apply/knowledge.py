@@ -177,7 +177,7 @@ class Knowledge:
         """The runs that the plan starts and that this apply is meant to start."""
         return [
             planned.run
-            for planned in plan.of_action(Action.TRIGGER)
+            for planned in plan.of_action(Action.START)
             if planned.run is not None and self._is_meant(planned)
         ]
 
@@ -208,7 +208,7 @@ class Knowledge:
         return ApplyResult(
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
-            unstarted=[run for run in plan.of_action(Action.TRIGGER) if run.id in wanted],
+            unstarted=[run for run in plan.of_action(Action.START) if run.id in wanted],
             doubts=[
                 self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
                 for run in plan.of_action(Action.RESOLVE)

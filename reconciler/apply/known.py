@@ -21,7 +21,7 @@ from reconciler.apply.ids import (
 )
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, RunId
 from reconciler.times import MINUTE_MS, parse_instant
 
 Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
@@ -77,7 +77,7 @@ class Known:
         self._ledgers = list(ledgers)
         self._making: Making | None = None  # what the recorded ids show; see `making`
         self._ordered: dict[int | _All | None, list[_Sent]] = {}  # by flow; see `_in_order`
-        self.claims: dict[ClaimId, events.Claim] = {}
+        self.claims: dict[Nonce, events.Claim] = {}
         for ledger in self._ledgers:
             self.claims |= ledger.claims
 
@@ -151,13 +151,13 @@ class Known:
         """The starts that are recorded with this instance id."""
         return self._owners.get(instance, ())
 
-    def claimed_at(self, claim: ClaimId | None) -> EpochMs | None:
+    def claimed_at(self, claim: Nonce | None) -> EpochMs | None:
         """When the claim was made; None where the ledgers do not have it."""
         known = self.claims.get(claim) if claim is not None else None
         return parse_instant(known.at) if known is not None else None
 
     @cached_property
-    def _turns(self) -> dict[ClaimId, tuple[int, int]]:
+    def _turns(self) -> dict[Nonce, tuple[int, int]]:
         """By claim: the number of its ledger, and the claim's place in that ledger."""
         return {
             claim: (number, turn)
@@ -165,7 +165,7 @@ class Known:
             for turn, claim in enumerate(ledger.claims)
         }
 
-    def is_later(self, claim: ClaimId | None, than: ClaimId | None) -> bool:
+    def is_later(self, claim: Nonce | None, than: Nonce | None) -> bool:
         """Whether the claim was made after the other one.
 
         In one ledger the order of the lines says so, however the clock was set between them.
@@ -265,7 +265,7 @@ class Known:
         making: Making,
         unlisted: Collection[RunId] = (),
         *,
-        claim: ClaimId | None = None,
+        claim: Nonce | None = None,
     ) -> tuple[Record, Start | None] | None:
         """A newer start, of another minute or flow, that may have the id of a start of that time.
 

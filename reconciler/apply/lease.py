@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from reconciler.apply.ports import Clock, Gateway
 from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Ledger
-from reconciler.model import ClaimId, EpochMs
+from reconciler.model import EpochMs, Nonce
 from reconciler.times import parse_instant
 
 
@@ -115,9 +115,9 @@ class Lapses(Struct, kw_only=True):
     """
 
     clock: Clock
-    seen: dict[ClaimId, float] = field(default_factory=dict)  # local seconds, when first seen
+    seen: dict[Nonce, float] = field(default_factory=dict)  # local seconds, when first seen
     # Since when, by the gateway's clock.
-    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)
+    lapsed: dict[Nonce, EpochMs] = field(default_factory=dict)
 
     def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
         """Note which claims have run out. `margin` in seconds."""

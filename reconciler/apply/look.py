@@ -22,9 +22,9 @@ from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start
 from reconciler.model import (
-    ClaimId,
     EpochMs,
     InstanceId,
+    Nonce,
     Parameters,
     Run,
     RunId,
@@ -55,7 +55,7 @@ class Look(Struct, frozen=True, kw_only=True):
     now: Callable[[], EpochMs]  # no later than the gateway's time
     known: Known
     # Claims made before the gateway's clock was set back, and when they had run out all the same.
-    lapsed: Mapping[ClaimId, EpochMs] = field(default_factory=dict)
+    lapsed: Mapping[Nonce, EpochMs] = field(default_factory=dict)
     turn: int = 0  # grows from look to look: what one leaves out, the next one begins with
     pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)  # seconds
 
@@ -71,7 +71,7 @@ class Look(Struct, frozen=True, kw_only=True):
         is_so = run_digest(run.flow_id, time, run.parameters) == record.digest
         return run.parameters if is_so else None
 
-    def suspect(self, record: Record, claim: ClaimId | None) -> Suspect | None:
+    def suspect(self, record: Record, claim: Nonce | None) -> Suspect | None:
         """How to recognise what the claim started for the run; None if its flow is not known."""
         if record.flow_id is None:
             return None
@@ -101,7 +101,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 def elsewhere(
-    record: Record, claims: Mapping[ClaimId, events.Claim], gateway: GatewayConfiguration
+    record: Record, claims: Mapping[Nonce, events.Claim], gateway: GatewayConfiguration
 ) -> str | None:
     """Why that gateway must not be asked about the run; None if the run was claimed for it.
 
@@ -189,7 +189,7 @@ class Stood(Struct, frozen=True, kw_only=True):
     seen: tuple[events.Seen, ...]
     began: EpochMs  # no later than the search
     at: EpochMs  # no earlier than the search
-    recorded: frozenset[Start | ClaimId]  # beside the run, by what the ledgers said then
+    recorded: frozenset[Start | Nonce]  # beside the run, by what the ledgers said then
 
 
 async def look_before(
@@ -267,7 +267,7 @@ def _counts(stood: Stood, runs: Sequence[Run], look: Look, latest: EpochMs) -> b
     )
 
 
-def _recorded(run: Run, known: Known) -> frozenset[Start | ClaimId]:
+def _recorded(run: Run, known: Known) -> frozenset[Start | Nonce]:
     """What the ledgers hold beside the run: starts in its minute, claims there and around it."""
     claims = (claim.claim for claim, _ in known.claims_near(run.flow_id, run.trigger_time))
     return frozenset(chain(known.starts_in(run.flow_id, run.trigger_time), claims))

@@ -251,7 +251,7 @@ class Share(Struct, frozen=True, kw_only=True):
     is_test: bool = False
 
 
-def told_to(webhook: Webhook, news: News) -> Share | None:
+def select_news(webhook: Webhook, news: News) -> Share | None:
     """The part of the news that the webhook wants to hear; None if there is none."""
     events = {one: news.told[one] for one in Occasion if one in news.told and one in webhook.events}
     if not events:

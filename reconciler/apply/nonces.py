@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import Standing, Suspect
-from reconciler.model import ClaimId, RunId
+from reconciler.model import Nonce, RunId
 
 
 def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | None:
@@ -25,13 +25,13 @@ def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | 
     return _which_run(suspect.run, tuple(made.runs) if made else (), rest)
 
 
-def claim_named_in(suspect: Suspect, one: Instance, known: Known) -> ClaimId | None:
+def claim_named_in(suspect: Suspect, one: Instance, known: Known) -> Nonce | None:
     """The claim whose whole nonce the instance carries; None if it carries no known nonce."""
     carried = _carried(suspect, one, known)
     return carried[0] if carried is not None else None
 
 
-def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[ClaimId, str] | None:
+def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[Nonce, str] | None:
     """The claim whose nonce it carries, the suspect's before others, and the text beside it."""
     near = known.claims_near(suspect.flow_id, suspect.trigger_time)
     names = {claim.correlation for claim, _ in near} | {suspect.correlation}
@@ -55,7 +55,7 @@ def _texts(one: Instance, names: set[str]) -> list[str]:
     return [value.casefold() for key, value in one.parameters if key.casefold() in names]
 
 
-def _beside(claim: ClaimId, text: str) -> str | None:
+def _beside(claim: Nonce, text: str) -> str | None:
     """What stands beside the whole nonce, up to a quotation mark; None without the nonce."""
     nonce = rf"(?<![0-9a-z]){re.escape(claim.casefold())}(?![0-9a-z])"
     match = re.search(rf"([^\"]*){nonce}([^\"]*)", text)

@@ -14,9 +14,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.apply.evidence import may_be_its
-from reconciler.apply.instances import Told, has_ended, tell
+from reconciler.apply.instances import Fate, has_ended, judge_listed
 from reconciler.apply.look import Look, start_of
-from reconciler.apply.ports import Instance, Sought
+from reconciler.apply.ports import Instance, StartedInstance
 from reconciler.apply.suspect import id_window, is_of_another_minute, search_window
 from reconciler.enos.statuses import CANCELLED, FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
@@ -70,7 +70,7 @@ class _Observing:
         self._look = look
         self._began = look.now()
         self._failures: list[str] = []
-        self._told: dict[RunId, Told] = {}
+        self._told: dict[RunId, Fate] = {}
         self._missing: list[Record] = []
         self._got: dict[RunId, Sequence[Instance]] = {}  # looked up, where others may share the id
         self._records: list[Record] = []
@@ -79,12 +79,12 @@ class _Observing:
             if reason is None:
                 self._records.append(record)
             else:
-                self._told[record.run] = Told(reason=reason, for_good=True)
+                self._told[record.run] = Fate(reason=reason, for_good=True)
                 self._failures.append(f"{record.run}: {reason}")
 
     async def observe(self) -> Observation:
         """Look up all runs, and look closer wherever something would be recorded."""
-        closer = await self._look_up()
+        closer = await self._ask_service()
         await self._search(closer)
         gone = await self._gone()
         at = format_instant(self._look.now())
@@ -116,27 +116,27 @@ class _Observing:
             failure=self._failure(),
         )
 
-    async def _look_up(self) -> list[Record]:
+    async def _ask_service(self) -> list[Record]:
         """Ask about all runs in few requests; gives those that only a whole search can tell."""
         sought = {
-            one.instances[0]: Sought(id=one.instances[0], trigger_time=one.trigger_time)
+            one.instances[0]: StartedInstance(id=one.instances[0], trigger_time=one.trigger_time)
             for one in self._records
         }
-        looked_up = await self._look.gateway.look_up(
+        observed_instances = await self._look.gateway.observe_instances(
             list(sought.values()), MOST_REQUESTS, self._look.turn
         )
-        if looked_up.failure is not None:
-            self._failures.append(looked_up.failure)
+        if observed_instances.failure is not None:
+            self._failures.append(observed_instances.failure)
         closer = []
         for record in self._records:
             id_ = record.instances[0]
-            listed = looked_up.instances.get(id_)
+            listed = observed_instances.instances.get(id_)
             if listed is None:
                 continue
             shared = len(self._look.known.owners(id_)) > 1
             if not listed and not shared:
                 self._missing.append(record)
-            elif shared or (id_ not in looked_up.whole and _may_mislead(record, listed)):
+            elif shared or (id_ not in observed_instances.whole and _may_mislead(record, listed)):
                 self._got[record.run] = listed
                 closer.append(record)
             else:
@@ -192,12 +192,12 @@ class _Observing:
         start = start_of(record)
         if start is None:
             return
-        told = tell(record, start, listed, self._look.known, self._look.suspect)
+        told = judge_listed(record, start, listed, self._look.known, self._look.suspect)
         if told.for_good and not self._is_shown(record):
             told = replace(told, for_good=False)  # the run's own may not be listed yet
         self._note(record, told)
 
-    def _note(self, record: Record, told: Told) -> None:
+    def _note(self, record: Record, told: Fate) -> None:
         self._told[record.run] = told
         if told.status is None and told.reason:
             self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")
@@ -244,7 +244,7 @@ class _Observing:
             return False
         if any(one.id == id_ for one in near):
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
-            self._note(record, Told(reason=reason, for_good=True))
+            self._note(record, Fate(reason=reason, for_good=True))
             return False
         start = start_of(record)
         suspect = self._look.suspect(record, start.claim) if start else None
@@ -252,7 +252,7 @@ class _Observing:
         if others:  # a service may list an instance under another id than it answered
             ids = ", ".join(dict.fromkeys(one.id for one in others))
             reason = f"instance {id_} is not known, but {ids} may be its own"
-            self._note(record, Told(reason=reason, for_good=True))
+            self._note(record, Fate(reason=reason, for_good=True))
         return not others
 
     def _failure(self) -> str | None:

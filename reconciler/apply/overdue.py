@@ -8,7 +8,7 @@ from reconciler.apply.doubt import Doubt
 from reconciler.apply.ports import Noted, Progress
 from reconciler.apply.start import Batch
 from reconciler.ledger import Ledger, Record, events
-from reconciler.model import ClaimId, Run, RunId
+from reconciler.model import Nonce, Run, RunId
 from reconciler.plan import Action
 from reconciler.plan.values import FullPlanned
 from reconciler.times import format_instant
@@ -19,7 +19,7 @@ class Overdue:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._runs: dict[tuple[RunId, ClaimId | None], Run] = {}
+        self._runs: dict[tuple[RunId, Nonce | None], Run] = {}
 
     def note(self, batch: Batch) -> bool:
         """Note those of the batch that may have been made; whether there are any.
@@ -36,7 +36,7 @@ class Overdue:
             self._progress(Noted(message=f"{run.id}: {_reason(run)}"))
         return bool(found)
 
-    def settled(self, run: RunId, claim: ClaimId | None) -> None:
+    def settled(self, run: RunId, claim: Nonce | None) -> None:
         """Forget it: it is known what became of the run under that claim."""
         self._runs.pop((run, claim), None)
 

@@ -15,11 +15,11 @@ from reconciler.configuration import Environment
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import (
-    ClaimId,
     Declared,
     Digest,
     EpochMs,
     InstanceId,
+    Nonce,
     Parameters,
     Run,
     RunId,
@@ -29,12 +29,12 @@ from reconciler.model import (
 class Claimed(Struct, frozen=True, kw_only=True):
     """A claim has landed: these runs are this apply's to start."""
 
-    claim: ClaimId
+    claim: Nonce
     runs: int
     until: EpochMs
 
 
-class Settled(Struct, frozen=True, kw_only=True):
+class Learned(Struct, frozen=True, kw_only=True):
     """One run has an outcome; or its instance has ended, or was cancelled."""
 
     run: RunId
@@ -67,7 +67,7 @@ class Noted(Struct, frozen=True, kw_only=True):
     message: str
 
 
-Step = Claimed | Settled | Recorded | Waiting | Watching | Noted
+Step = Claimed | Learned | Recorded | Waiting | Watching | Noted
 Progress = Callable[[Step], None]
 
 
@@ -144,14 +144,14 @@ class Instance(Struct, frozen=True, kw_only=True):
         return self.trigger_times or (self.trigger_time,)
 
 
-class Sought(Struct, frozen=True, kw_only=True):
+class StartedInstance(Struct, frozen=True, kw_only=True):
     """A started instance whose status is asked for."""
 
     id: InstanceId
     trigger_time: EpochMs  # that it was started with
 
 
-class LookedUp(Struct, frozen=True, kw_only=True):
+class ObservedInstances(Struct, frozen=True, kw_only=True):
     """What the service said of instances.
 
     `instances` holds, by id, what was seen under this id, which other instances may have as well;
@@ -186,7 +186,7 @@ class CancelAnswer(Struct, frozen=True, kw_only=True):
 class Connection(Protocol):
     """One worker's own connection to the gateway."""
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         """Update And Trigger Flow: one POST, never repeated by anything below this call.
 
         `allowed` is asked before connecting and again right before the POST leaves, after whatever
@@ -223,9 +223,9 @@ class Gateway(Protocol):
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
 
-    async def look_up(
-        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
-    ) -> LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[StartedInstance], most_requests: int, turn: int = 0
+    ) -> ObservedInstances:
         """How the instances fare, in few requests: searches that cover many, ids for the rest.
 
         If `most_requests` is not enough for all, `turn` says with which of them to begin: a caller
@@ -317,7 +317,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     clock: Clock
     progress: Progress
     stop: asyncio.Event  # set: start nothing more, record, end
-    new_claim: Callable[[], ClaimId]
+    new_claim: Callable[[], Nonce]
     jitter: Callable[[], float]  # in [0, 1)
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
 

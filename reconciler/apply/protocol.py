@@ -24,7 +24,7 @@ from reconciler.apply.look import (
     shares_a_minute,
 )
 from reconciler.apply.observe import unfinished
-from reconciler.apply.ports import Gateway, Noted, Options, Ports, Settled, Waiting
+from reconciler.apply.ports import Gateway, Learned, Noted, Options, Ports, Waiting
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.sharing import Sharing
 from reconciler.apply.start import Batch, start_batch
@@ -80,7 +80,7 @@ def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
         return run.not_after + DAY_MS > now
     if planned.may_follow:
         return True
-    return planned.action in {Action.TRIGGER, Action.RESOLVE, Action.CANCEL, Action.HOLD}
+    return planned.action in {Action.START, Action.RESOLVE, Action.CANCEL, Action.HOLD}
 
 
 class _Apply:
@@ -275,7 +275,7 @@ class _Apply:
             self.knowledge.overdue.settled(found.run, found.claim)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
-            self.ports.progress(Settled(run=found.run, event=found))
+            self.ports.progress(Learned(run=found.run, event=found))
         if settled:
             looks.bring_forward()
             await self.watch.look_again(self.knowledge.look(gateway, clock))

@@ -21,9 +21,9 @@ from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_nam
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, events
-from reconciler.model import ClaimId, EpochMs, RunId, run_attempt, run_id
+from reconciler.model import EpochMs, Nonce, RunId, run_attempt, run_id
 from reconciler.schedule import scheduled
-from reconciler.selection import meant_by
+from reconciler.selection import find_meant
 from reconciler.times import parse_instant
 
 ATTEMPTS = 8  # at a push, while others move the branch
@@ -55,7 +55,7 @@ class Proposal(Protocol):
         """The message of the commit."""
 
 
-def unasked(_: Sequence[Fitting]) -> None:
+def ask_nobody(_: Sequence[Fitting]) -> None:
     """Ask nobody to confirm."""
 
 
@@ -64,8 +64,8 @@ async def resolve(
     store: Store,
     open_gateway: OpenGateway,
     clock: Clock,
-    new_claim: Callable[[], ClaimId],
-    confirm: Confirm = unasked,
+    new_claim: Callable[[], Nonce],
+    confirm: Confirm = ask_nobody,
 ) -> Sequence[Record]:
     """Record the decision on the shared branch, and give what is known of the runs then.
 
@@ -79,10 +79,10 @@ async def resolve(
     proposal = _proposal(decision, snapshot, new_claim)
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)
-        return await record(proposal, snapshot, store, gateway, service, confirm)
+        return await record_proposal(proposal, snapshot, store, gateway, service, confirm)
 
 
-async def record(
+async def record_proposal(
     proposal: Proposal,
     snapshot: Snapshot,
     store: Store,
@@ -122,7 +122,7 @@ def check_asked(snapshot: Snapshot, asked: GatewayConfiguration) -> None:
 
 
 def _proposal(
-    decision: PersonsDecision, snapshot: Snapshot, new_claim: Callable[[], ClaimId]
+    decision: PersonsDecision, snapshot: Snapshot, new_claim: Callable[[], Nonce]
 ) -> Proposal:
     """What the decision means: to settle runs in doubt, or to adopt one."""
     runs = list(dict.fromkeys(run for word in decision.runs for run in _meant(word, snapshot)))
@@ -155,7 +155,7 @@ def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
     exact = called.get(RunId(word)) or _attempt(word, snapshot)
     if exact is not None:
         return [exact]
-    meant = {called[one] for one in meant_by(word, called)}
+    meant = {called[one] for one in find_meant(word, called)}
     open_ = [one for one in sorted(meant) if one in records and is_open(records[one])]
     if meant and not open_:
         none = f"none of the {len(meant)} runs that {word} means is in doubt"

@@ -14,7 +14,7 @@ from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
 from reconciler.ledger.files import commit_message_of
 from reconciler.ledger.records import STARTED, FullRecord, Phase
-from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
 
@@ -112,7 +112,7 @@ class Spoken:
 
 
 def message_of(
-    snapshot: Snapshot, runs: Sequence[RunId], what: str, claims: Sequence[ClaimId]
+    snapshot: Snapshot, runs: Sequence[RunId], what: str, claims: Sequence[Nonce]
 ) -> str:
     """The message of a commit that records what was said of these runs."""
     first, *more = runs

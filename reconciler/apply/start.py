@@ -16,18 +16,18 @@ from reconciler.apply.lease import Lease
 from reconciler.apply.ports import (
     Connection,
     Gateway,
+    Learned,
     NotProcessed,
     NotSent,
     Progress,
     RejectedAnswer,
-    Settled,
     TriggeredAnswer,
     UnknownAnswer,
 )
-from reconciler.apply.suspect import author
+from reconciler.apply.suspect import correlation_value
 from reconciler.configuration import Limits
 from reconciler.ledger import events
-from reconciler.model import ClaimId, InstanceId, Run, RunId
+from reconciler.model import InstanceId, Nonce, Run, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
 FIRST_PAUSE_SECONDS = 0.25
@@ -77,7 +77,7 @@ def by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
 class Batch(Struct, frozen=True, kw_only=True):
     """The runs that this applier may start under a landed claim, and their outcomes so far."""
 
-    claim: ClaimId
+    claim: Nonce
     runs: Sequence[Run]
     lease: Lease
     progress: Progress
@@ -94,12 +94,12 @@ class Batch(Struct, frozen=True, kw_only=True):
     late: set[RunId] = field(default_factory=set)  # runs whose notAfter has passed
     request_seconds: list[float] = field(default_factory=list)
 
-    def settle(self, run: Run, outcome: StartOutcome) -> None:
+    def learn(self, run: Run, outcome: StartOutcome) -> None:
         """Note a run's outcome; the caller records it with the batch's other outcomes."""
         self.outcomes[run.id] = outcome
         if isinstance(outcome, events.Triggered):
             self.started[outcome.flow_instance_id] = run.id
-        self.progress(Settled(run=run.id, event=outcome))
+        self.progress(Learned(run=run.id, event=outcome))
 
     def now(self) -> str:
         """The gateway's time, as the ledger writes it."""
@@ -115,9 +115,9 @@ class Batch(Struct, frozen=True, kw_only=True):
             if run.id in self.outcomes:
                 continue
             if run.id in self.posting:
-                self.settle(run, self.unknown(run, "broken off before an answer came"))
+                self.learn(run, self.unknown(run, "broken off before an answer came"))
             else:
-                self.settle(run, self.not_sent(run, "not reached"))
+                self.learn(run, self.not_sent(run, "not reached"))
         return list(self.outcomes.values())
 
     def unknown(self, run: Run, seen: str) -> events.Unknown:
@@ -181,7 +181,7 @@ async def _work(batch: Batch, flows: deque[tuple[Run, ...]], gateway: Gateway) -
     async with gateway.connection() as connection:
         while flows:
             for run in flows.popleft():
-                batch.settle(run, await _start(batch, run, connection))
+                batch.learn(run, await _start(batch, run, connection))
 
 
 async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome:
@@ -235,7 +235,7 @@ async def _post(
     began = clock.elapsed()
     batch.posting.add(run.id)
     sent = (
-        run if batch.correlation is None else with_authorship(run, batch.correlation, batch.claim)
+        run if batch.correlation is None else with_correlation(run, batch.correlation, batch.claim)
     )
 
     def allowed() -> bool:
@@ -243,7 +243,7 @@ async def _post(
             batch.overdue.add(run.id)
         return _forbidden(batch, run) is None
 
-    answer = await connection.trigger(sent, allowed)
+    answer = await connection.start(sent, allowed)
     batch.posting.remove(run.id)
     batch.request_seconds.append(clock.elapsed() - began)
     return answer
@@ -270,9 +270,9 @@ def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
     return None
 
 
-def with_authorship(run: Run, correlation: str, claim: ClaimId) -> Run:
+def with_correlation(run: Run, correlation: str, claim: Nonce) -> Run:
     """The run as it is sent if a correlation parameter is configured; its digest stays the same."""
-    pair = correlation, author(run.id, claim)
+    pair = correlation, correlation_value(run.id, claim)
     return run.but(parameters=(*run.parameters, pair))
 
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 from reconciler.apply.ports import Instance
 from reconciler.ledger import events
 from reconciler.model import (
-    ClaimId,
     Digest,
     EpochMs,
     InstanceId,
+    Nonce,
     Parameters,
     RunId,
     run_digest,
@@ -30,7 +30,7 @@ class Suspect(Struct, frozen=True, kw_only=True):
     """One start that a claim made possible, with everything by which its instance is recognised."""
 
     run: RunId
-    claim: ClaimId | None  # None: recorded without one, so no nonce tells
+    claim: Nonce | None  # None: recorded without one, so no nonce tells
     flow_id: int
     trigger_time: EpochMs  # as sent
     parameters: Parameters | None  # as the manifest says; None: its manifest is gone
@@ -54,7 +54,7 @@ class Standing(Enum):
     NOT_OURS = auto()
 
 
-def author(run: RunId, claim: ClaimId) -> str:
+def correlation_value(run: RunId, claim: Nonce) -> str:
     """What the correlation parameter carries: the nonce first, for a service may cut values."""
     return f"{claim} {run}"
 
@@ -202,7 +202,7 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
         return False
     sent = list(suspect.parameters or ())
     if suspect.correlation is not None and suspect.claim is not None:
-        sent.append((suspect.correlation, author(suspect.run, suspect.claim)))
+        sent.append((suspect.correlation, correlation_value(suspect.run, suspect.claim)))
     listed = {key.casefold(): value for key, value in one.parameters}
     return any(
         key.casefold() in listed and not _formatted(value, listed[key.casefold()])
@@ -210,7 +210,7 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
     )
 
 
-def fitting(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
+def fitting_instances(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
     """Those that do not contradict the suspect; if only its digest is left, those that match it.
 
     If none matches the digest, all of them: the service may write parameters in its own way.

@@ -18,7 +18,7 @@ from reconciler.counting import counted
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, RunId
+from reconciler.model import EpochMs, Nonce, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 
 FIRST_LOOK_SECONDS = 1.0  # between looks whether others have finished, or an instance shows up
@@ -33,7 +33,7 @@ LONGEST_PAUSE_SECONDS = 900.0
 
 NOT_YET = "in doubt: it may have been started, and was not looked for yet"
 
-_Starts = tuple[ClaimId | None, tuple[Start, ...]] | None  # the newest claim, the known starts
+_Starts = tuple[Nonce | None, tuple[Start, ...]] | None  # the newest claim, the known starts
 
 
 class Patience:

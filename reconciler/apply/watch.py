@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.ids import names_flow
-from reconciler.apply.instances import only_this_one_runs, tell
+from reconciler.apply.instances import judge_listed, only_this_one_runs
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.observe import (
     MOST_SEARCHES,
@@ -18,7 +18,7 @@ from reconciler.apply.observe import (
     observe,
     unfinished,
 )
-from reconciler.apply.ports import Noted, Ports, Settled, Watching
+from reconciler.apply.ports import Learned, Noted, Ports, Watching
 from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import id_window
 from reconciler.enos.statuses import is_documented
@@ -41,7 +41,9 @@ class NotCancelled(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-async def cancel(records: Sequence[Record], look: Look) -> list[events.Cancelled | NotCancelled]:
+async def cancel_instances(
+    records: Sequence[Record], look: Look
+) -> list[events.Cancelled | NotCancelled]:
     """Ask the service once to cancel the instance of each run.
 
     A cancellation names an id, which other instances may have as well. So it is sent only if a
@@ -104,7 +106,7 @@ async def _hindrance(record: Record, look: Look) -> str | None:
         return _by_hand(f"{doubtful[0]} may have the id {id_} as well") if doubtful else None
     if not its:
         return f"the service shows no instance {id_}"
-    told = tell(record, start, its, look.known, look.suspect)
+    told = judge_listed(record, start, its, look.known, look.suspect)
     if told.mine is None or not only_this_one_runs(told.mine, its):
         why = told.reason or f"others have the id {id_} as well"
         return _by_hand(why)
@@ -141,7 +143,7 @@ class Watch:
         self._branch.pending += observation.ended
         self.observed += observation.ended
         for event in observation.ended:
-            self._ports.progress(Settled(run=event.run, event=event))
+            self._ports.progress(Learned(run=event.run, event=event))
         if observation.failure is not None:
             reason = f"not every started instance could be observed: {observation.failure}"
             self._ports.progress(Noted(message=reason))
@@ -191,7 +193,9 @@ class Watch:
         self._cancelled |= {record.run for record in wanted}
         await self.look(wanted, look)
         running = [self._branch.ledger.records[record.run] for record in wanted]
-        answers = await cancel([record for record in running if is_unfinished(record)], look)
+        answers = await cancel_instances(
+            [record for record in running if is_unfinished(record)], look
+        )
         for answer in answers:
             if isinstance(answer, NotCancelled):
                 text = f"{answer.run} was not cancelled: {answer.reason}"
@@ -199,7 +203,7 @@ class Watch:
             else:
                 self._branch.pending.append(answer)
                 self.cancelled.append(answer)
-                self._ports.progress(Settled(run=answer.run, event=answer))
+                self._ports.progress(Learned(run=answer.run, event=answer))
         asked = {answer.run for answer in answers if isinstance(answer, events.Cancelled)}
         await self.look([record for record in running if record.run in asked], look)
         return True

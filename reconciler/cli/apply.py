@@ -56,7 +56,7 @@ from reconciler.errors import ExitCode
     help="How to report what was done: for people, for scripts, as a summary of a pipeline's job.",
 )
 @common_options
-def command(
+def apply_command(
     *,
     runs: tuple[str, ...],
     plan_file: Path | None,

@@ -29,7 +29,7 @@ class _Loop(asyncio.SelectorEventLoop):
         """Do what `socket.getaddrinfo` does."""
         found: asyncio.Future[Any] = self.create_future()
 
-        def look_up() -> None:
+        def resolve() -> None:
             try:
                 answer = partial(found.set_result, socket.getaddrinfo(*where, **how))
             except Exception as error:  # noqa: BLE001 - it is raised where the name was asked for
@@ -37,7 +37,7 @@ class _Loop(asyncio.SelectorEventLoop):
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self.call_soon_threadsafe(_settle, found, answer)
 
-        threading.Thread(target=look_up, daemon=True).start()
+        threading.Thread(target=resolve, daemon=True).start()
         return await found
 
 

@@ -100,7 +100,9 @@ class Validation(Struct, frozen=True, kw_only=True):
                 assert_never(form)
 
 
-def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:
+def validate_repository(
+    options: CommonOptions, paths: Sequence[Path], base: str | None = None
+) -> Validation:
     """Read configuration, manifests and ledger of the working tree, and report all problems.
 
     With paths, problems of other files are left out. Where the configuration cannot be used, or
@@ -111,7 +113,7 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
     return replace(_validate(options, paths, base), root=find_root(options.repo))
 
 
-def refused(options: CommonOptions, error: ReconcilerError) -> Validation:
+def report_refused(options: CommonOptions, error: ReconcilerError) -> Validation:
     """The report of a validation that the error has stopped, for whoever waits for one."""
     root = Path()
     with suppress(ReconcilerError):
@@ -136,7 +138,7 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         workspace = Workspace.find(options)
         if base is not None:
             edited = _edited(workspace, base, quiet=options.quiet)
-        found = validated(workspace, options, paths, base, goes_on=True)
+        found = validate_workspace(workspace, options, paths, base, goes_on=True)
         return found.without_ledgers_of(edited).with_problems(edited)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
@@ -184,7 +186,7 @@ def _broken_rules(
     ).problems
 
 
-def validated(
+def validate_workspace(
     workspace: Workspace,
     options: CommonOptions,
     paths: Sequence[Path] = (),

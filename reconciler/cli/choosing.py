@@ -11,7 +11,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
 from reconciler.render.status_text import StatusRow
 from reconciler.schema.paths import shown
-from reconciler.selection import meant_by, nothing_meant
+from reconciler.selection import find_meant, nothing_meant
 
 _MOST_NAMED = 5  # values of a label or parameter, in a note
 
@@ -56,7 +56,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
         """The existing runs that each RUN means. Raises ReconcilerError if one means none."""
-        found = [meant_by(word, runs) for word in self.runs]
+        found = [find_meant(word, runs) for word in self.runs]
         for word, those in zip(self.runs, found, strict=True):
             if not those:
                 raise nothing_meant(word)

@@ -19,7 +19,7 @@ from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
 from reconciler.plan.by_manifest import by_manifest
 from reconciler.plan.changes import changes
-from reconciler.plan.pairs import undeclared, unjudged
+from reconciler.plan.pairs import undeclared_names, unjudged
 from reconciler.plan.review import Compared, former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks
@@ -118,7 +118,7 @@ class Base(Struct, frozen=True, kw_only=True):
             changes=found,
             manifests=by_manifest(found, before, declared),
             configuration=reconfigured(theirs, here, environment.name, former),
-            undeclared=undeclared(before, declared),
+            undeclared=undeclared_names(before, declared),
             unjudged=unjudged(before, declared),
             notes=tuple(self.notes),
         )

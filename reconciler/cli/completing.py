@@ -39,7 +39,7 @@ def _adapter(shell: str) -> ShellComplete:
     return found(reconciler, {}, PROGRAM, COMPLETE_VARIABLE)
 
 
-def complete(instruction: str) -> None:
+def answer_shell(instruction: str) -> None:
     """Answer an instruction of the shell, such as `bash_complete`. Never fails, and ends soon."""
     signal.signal(signal.SIGPROF, lambda *_: os._exit(0))
     signal.setitimer(signal.ITIMER_PROF, _SECONDS)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from reconciler.apply.ports import Flow
 from reconciler.cli.asking import Question, answer, missing
 from reconciler.cli.bounded import run_bounded
-from reconciler.cli.checking import validated
+from reconciler.cli.checking import validate_workspace
 from reconciler.cli.describing import after_first, question_of, value_of
 from reconciler.cli.fetching import read_ledgers
 from reconciler.cli.importing_runs import schema_beside
@@ -32,7 +32,7 @@ from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.render.safe import visible
 from reconciler.repository.declaring import TooManyRunsError
-from reconciler.repository.putting import look_before, put
+from reconciler.repository.putting import look_at_place, put
 from reconciler.repository.settings import choose_environment, read_credentials
 from reconciler.starting.declaration import (
     BackfillTimes,
@@ -85,7 +85,7 @@ def declare(options: CommonOptions, said: Said) -> None:
         raise click.BadParameter(wrong, param_hint="--name")
     path = _path(workspace, environment, said, declaration.name)
     text = declaration.text(schema_beside(workspace.root, (workspace.root / path).parent))
-    found = look_before(workspace.root, {path: text})
+    found = look_at_place(workspace.root, {path: text})
     if not found.absent:
         raise RefusedError(
             f"{path} is there already, and was left as it is",
@@ -136,7 +136,7 @@ def _with_flow(
     """Look the flow up, where that is possible, and ask a person for its parameters."""
     flow: Flow | str | None = None
     if said.flow_id is not None and not said.offline and has_keys(environment):
-        flow = look_up(workspace, environment, said.flow_id)
+        flow = look_up_flow(workspace, environment, said.flow_id)
     given = {key for key, _ in (*said.parameters, *said.matrix)}
     offered = sorted((flow.parameters or frozenset()) - given) if isinstance(flow, Flow) else []
     if flow is not None and not quiet:
@@ -227,10 +227,10 @@ def _judged(options: CommonOptions, source: Source) -> int:
     Problems that were there before do not count.
     """
     quietly = replace(options, quiet=True)
-    before = validated(Workspace.find(options), quietly)
+    before = validate_workspace(Workspace.find(options), quietly)
     try:
         # In a new workspace, because one that has read the manifests does not read them again.
-        after = validated(replace(Workspace.find(options), unwritten=source), quietly)
+        after = validate_workspace(replace(Workspace.find(options), unwritten=source), quietly)
     except TooManyRunsError as error:
         raise RefusedError(f"nothing was written: {error}") from None
     new = [problem for problem in after.problems if problem not in before.problems]
@@ -255,7 +255,7 @@ def has_keys(environment: Environment) -> bool:
     return True
 
 
-def look_up(workspace: Workspace, environment: Environment, flow_id: int) -> Flow | str:
+def look_up_flow(workspace: Workspace, environment: Environment, flow_id: int) -> Flow | str:
     """The flow, or words on why nothing is known of it.
 
     As for every question to a gateway, keys are sent only where the shared branch says.

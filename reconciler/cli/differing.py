@@ -13,7 +13,7 @@ from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ConfigurationError, LedgerError, ReconcilerError
 from reconciler.git import CommitId, Git
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited, way_back
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, way_back
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Problem
 from reconciler.repository.books import CommittedBooks, Naming, is_ours
@@ -145,7 +145,7 @@ def _edited(
     fork = None
     if workspace.configuration.git.ledger_branch is None:
         fork = _at_fork(naming, git, there.tip, remote, quiet=quiet)
-    return edited(
+    return find_edited_ledgers(
         Guarded(
             fork=fork,
             here=here,

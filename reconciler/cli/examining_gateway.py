@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from reconciler.apply.checks import TOLERATED_MS, UnreadableZoneError, check_flows, check_zone, clock_words
+from reconciler.apply.checks import (
+    TOLERATED_MS,
+    UnreadableZoneError,
+    check_flows,
+    check_zone,
+    clock_words,
+)
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.cli.clock import LocalClock
@@ -20,7 +26,7 @@ from reconciler.enos.transport import proxy_of
 from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.model import Declared, EpochMs
 from reconciler.plan import FlowCheck
-from reconciler.plan.decide import undeclared
+from reconciler.plan.decide import warn_undeclared
 from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
 from reconciler.repository.settings import read_credentials
 from reconciler.times import MINUTE_MS
@@ -214,7 +220,7 @@ class _GatewayPatient:
 
 def _undeclared(declared: Declared, found: dict[int, FlowCheck]) -> Iterator[str]:
     for run in declared.runs:
-        words = undeclared(run, found[run.flow_id])
+        words = warn_undeclared(run, found[run.flow_id])
         if words is not None:
             yield words
 

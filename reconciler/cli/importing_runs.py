@@ -17,7 +17,7 @@ from reconciler.cli.clock import LocalClock
 from reconciler.cli.machine import new_claim
 from reconciler.cli.opening import SharedBranch
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.saying import say, told
+from reconciler.cli.saying import format_lines, say
 from reconciler.cli.settling import is_terminal, person
 from reconciler.counting import counted
 from reconciler.errors import RefusedError
@@ -84,7 +84,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
     if found.adopted:
         what = counted(len(found.adopted), "run")
         lines.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
-    return told(lines)
+    return format_lines(lines)
 
 
 def _ranges(asked: Importing, zone: tzinfo) -> list[Range]:

@@ -38,7 +38,7 @@ from reconciler.errors import ExitCode
     "--check", is_flag=True, help="Write nothing; say what has become outdated. Exit code 1 if any."
 )
 @common_options_with("What to call the environment.  [default: prod]")
-def command(*, check: bool, **given: str | None) -> ExitCode:
+def init_command(*, check: bool, **given: str | None) -> ExitCode:
     """Write a starting repository.
 
     Configuration, two examples that are suspended, schemas for editors, a pipeline, CODEOWNERS and
@@ -47,13 +47,13 @@ def command(*, check: bool, **given: str | None) -> ExitCode:
     environment is called prod.
     """
     from reconciler.cli.answering import Given
-    from reconciler.cli.starting import start
+    from reconciler.cli.starting import write_repository
 
     options = current_options()
     answers = Given(environment=options.env, **given)
     if check:
-        from reconciler.cli.starting import check as check_freshness
+        from reconciler.cli.starting import check_outdated as check_freshness
 
         return check_freshness(options, answers)
-    start(options, answers)
+    write_repository(options, answers)
     return ExitCode.OK

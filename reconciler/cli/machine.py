@@ -14,15 +14,15 @@ from reconciler.cli.options import read_utf8
 from reconciler.errors import ReconcilerError
 from reconciler.git.said import address
 from reconciler.ledger import Event
-from reconciler.ledger.lines import encode
-from reconciler.model import ClaimId
+from reconciler.ledger.lines import encode_events
+from reconciler.model import Nonce
 
 _LONGEST_NAME = 500  # characters of an applier's name
 
 
-def new_claim() -> ClaimId:
+def new_claim() -> Nonce:
     """A nonce that no other claim has: 128 random bits."""
-    return ClaimId(secrets.token_hex(16))
+    return Nonce(secrets.token_hex(16))
 
 
 def new_apply() -> str:
@@ -67,7 +67,7 @@ def rescue(repository: Path, recorded: Sequence[Event]) -> str:
 
     Raises ReconcilerError with the events themselves as its `record` if no file can be written.
     """
-    content = encode(recorded)
+    content = encode_events(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
     failures = []
     wanted = os.environ.get(RESCUE_FOLDER)

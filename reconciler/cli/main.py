@@ -17,11 +17,11 @@ from reconciler.render.safe import visible
 
 # By a command's name: its module, and its name there.
 COMMANDS = {
-    "init": ("init", "command"),
-    "new": ("new", "commands"),
+    "init": ("init", "init_command"),
+    "new": ("new", "new_commands"),
     "validate": ("validate", "validate_command"),
-    "plan": ("plan", "command"),
-    "apply": ("apply", "command"),
+    "plan": ("plan", "plan_command"),
+    "apply": ("apply", "apply_command"),
     "status": ("status", "status_command"),
     "report": ("status", "report_command"),
     "doctor": ("validate", "doctor_command"),
@@ -101,10 +101,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and give its exit code. Nothing is raised to the caller."""
     instruction = os.environ.get("_RECONCILER_COMPLETE")
     if instruction is not None:
-        from reconciler.cli.completing import complete
+        from reconciler.cli.completing import answer_shell
 
         release()
-        complete(instruction)
+        answer_shell(instruction)
         return ExitCode.OK
     with restored(), outlets(as_json=wants_json_log(arguments)):
         code = _run(arguments)
@@ -135,9 +135,9 @@ def _run(arguments: Sequence[str]) -> int:
         _say(error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an exit code
-        from reconciler.cli.unexpected import tell
+        from reconciler.cli.unexpected import tell_unexpected
 
-        return tell(error, arguments)
+        return tell_unexpected(error, arguments)
     return int(code or ExitCode.OK)
 
 

@@ -14,9 +14,9 @@ from reconciler.apply.ports import (
     Flow,
     Gateway,
     Instance,
-    LookedUp,
+    ObservedInstances,
     Snapshot,
-    Sought,
+    StartedInstance,
     Store,
 )
 from reconciler.ledger import Event, events
@@ -86,10 +86,10 @@ class _MeasuredConnection:
         self._connection = connection
         self._measures = measures
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         """See `Connection`."""
         with self._measures.of("starts"):
-            return await self._connection.trigger(run, allowed)
+            return await self._connection.start(run, allowed)
 
 
 class MeasuredGateway:
@@ -127,12 +127,12 @@ class MeasuredGateway:
         with self._measures.of("observe"):
             return await self._gateway.instance(instance)
 
-    async def look_up(
-        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
-    ) -> LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[StartedInstance], most_requests: int, turn: int = 0
+    ) -> ObservedInstances:
         """See `Gateway`."""
         with self._measures.of("observe"):
-            return await self._gateway.look_up(sought, most_requests, turn)
+            return await self._gateway.observe_instances(sought, most_requests, turn)
 
     async def flow(self, flow_id: int) -> Flow | None:
         """See `Gateway`."""

@@ -82,7 +82,7 @@ def _options(
 
 
 @click.group("new")
-def commands() -> None:
+def new_commands() -> None:
     """Write a new manifest.
 
     It is checked, together with all others, before it is there. On a terminal it asks for what no
@@ -91,7 +91,7 @@ def commands() -> None:
     """
 
 
-@commands.command("trigger")
+@new_commands.command("trigger")
 @_options(_FIRST)
 @click.option("--business-date", type=TEXT, metavar="DATE", help="The day to process: 2024-03-01.")
 @click.option(
@@ -115,7 +115,7 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
     return ExitCode.OK
 
 
-@commands.command("backfill")
+@new_commands.command("backfill")
 @_options(_FIRST)
 @click.option(
     "--from",

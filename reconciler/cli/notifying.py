@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from reconciler.apply.news import Effect, News, Share, a_test, news_of, told_to
+from reconciler.apply.news import Effect, News, Share, a_test, news_of, select_news
 from reconciler.cli.bounded import run_bounded
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.journal import Level
@@ -96,7 +96,7 @@ def _tell(
     wanted = [
         Letter(address=address, share=share)
         for address in usable
-        if (share := told_to(address.webhook, news)) is not None
+        if (share := select_news(address.webhook, news)) is not None
     ]
     return _send(wanted, apply_id)
 

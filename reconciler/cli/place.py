@@ -76,7 +76,7 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
     def forge(self) -> CiKind | None:
         """The forge in the remote's address, as git reads it (`insteadOf`) or as it is written."""
         written = self._asked("config", "--get", f"remote.{self.remote}.url")
-        return forge_of(self.remote_url()) or forge_of(written)
+        return guess_forge(self.remote_url()) or guess_forge(written)
 
     def branch(self) -> str:
         """The shared branch, as far as this clone can tell without asking the remote."""
@@ -125,7 +125,7 @@ def _check_prefix(prefix: str) -> None:
         )
 
 
-def forge_of(url: str) -> CiKind | None:
+def guess_forge(url: str) -> CiKind | None:
     """The forge that the host's name shows (github.com, gitlab.example.test), or None."""
     host = urlsplit(url).hostname if "://" in url else url.partition("@")[2].partition(":")[0]
     for kind in (CiKind.GITHUB, CiKind.GITLAB):

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     help="Ask the service about every flow, and show which runs it would refuse.",
 )
 @common_options_with(ENV_ALL)
-def command(  # noqa: PLR0913 - click passes one argument an option
+def plan_command(  # noqa: PLR0913 - click passes one argument an option
     *,
     form: str,
     out: Path | None,

@@ -28,7 +28,7 @@ from reconciler.repository.books import (
     naming_of,
 )
 from reconciler.repository.cache import ReadCache, TightError
-from reconciler.repository.committed import converted_problems, read_left_out, told
+from reconciler.repository.committed import converted_problems, count_missing, read_left_out
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.repository.manifest_files import HinderedError, ManifestReading, find_files
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
@@ -157,7 +157,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         if git is not None and tracked is not None:
             absent, hindered = read_left_out(git, tracked, folder, is_wanted, most)
         if absent:
-            self.left_out[folder] = told(len(absent), folder)
+            self.left_out[folder] = count_missing(len(absent), folder)
         more = [self.unwritten] if self.unwritten and is_wanted(self.unwritten.path) else []
         files = sorted((*found, *absent, *more), key=lambda one: one.path)
         return files, sorted((*problems, *hindered))

@@ -70,7 +70,7 @@ def _time(row: StatusRow) -> EpochMs:
 def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
     planned = {one.id: one for one in plan.runs}
     runs = {first_attempt(one.id): one.run for one in plan.runs if one.run is not None}
-    starts = len(plan.of_action(Action.TRIGGER))
+    starts = len(plan.of_action(Action.START))
     over = (
         f"{starts:,} runs to start are more than limits.maxRunsPerApply, {most:,}: an apply "
         "refuses them"
@@ -82,7 +82,7 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
             row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
             return _unplanned(row, now)
-        if one.action is Action.TRIGGER and starts > most:
+        if one.action is Action.START and starts > most:
             return row.but(reason=Reason.OVER_LIMIT, why=over)
         why = _UNDER_WAY.get(one.code, one.reason)
         return row.but(reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)

@@ -57,7 +57,7 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
         plan = next((one for one in plans if one["environment"] == environment), None)
         if plan is not None:
             return SavedPlan(
-                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
+                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.START)},
                 cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
             )
     except _NOT_A_PLAN as error:

@@ -209,7 +209,7 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
 
 
-def told(lines: Iterable[str]) -> str:
+def format_lines(lines: Iterable[str]) -> str:
     """The lines as `say` prints them; each stays one line, whatever is in it."""
     return "".join(f"{visible(said(line))}\n" for line in lines)
 

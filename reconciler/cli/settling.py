@@ -17,12 +17,12 @@ from reconciler.cli.clock import LocalClock
 from reconciler.cli.machine import new_claim
 from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
-from reconciler.cli.saying import say, told
+from reconciler.cli.saying import format_lines, say
 from reconciler.counting import counted
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Event, Record
-from reconciler.ledger.lines import decode
+from reconciler.ledger.lines import decode_events
 from reconciler.model import InstanceId
 from reconciler.render.safe import visible
 from reconciler.render.settlements import resolved_json, shown_text
@@ -77,7 +77,7 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
     if saying.as_json:
         return resolved_json(shared.environment.name, records, reason)
     is_one = len(records) == len(saying.runs) == 1
-    return told(
+    return format_lines(
         _settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records
     )
 
@@ -137,7 +137,7 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
 
 def _read_rescue(file: Path) -> list[Event]:
     try:
-        return list(decode(read_regular(file, _MOST_BYTES), str(file)))
+        return list(decode_events(read_regular(file, _MOST_BYTES), str(file)))
     except LedgerError as error:
         raise RefusedError(
             f"{file} is no rescue file: {error}", hint="Name the file that the apply named."

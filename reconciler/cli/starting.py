@@ -19,7 +19,7 @@ from reconciler.errors import ConfigurationError, ExitCode
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.repository.named_files import read_regular
-from reconciler.repository.putting import OnDisk, exists, look_before, put
+from reconciler.repository.putting import OnDisk, exists, look_at_place, put
 from reconciler.repository.worktree import MOST_BYTES, read_one, read_worktree
 from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.next_steps import Around, next_steps
@@ -40,7 +40,7 @@ _VALIDATES = re.compile(r"\breconciler[- ]validate\b")
 _YAML = (".yml", ".yaml")
 
 
-def start(options: CommonOptions, given: Given) -> None:
+def write_repository(options: CommonOptions, given: Given) -> None:
     """Write the repository, and say what was written and what to do next."""
     place = StartingPlace.find(options)
     beginning = answered(place, given, asks=is_terminal())
@@ -49,7 +49,7 @@ def start(options: CommonOptions, given: Given) -> None:
     if owners is not None and owners not in files:  # a forge reads only one CODEOWNERS
         files = {path: text for path, text in files.items() if path not in OWNERS[beginning.ci]}
         files[owners] = ""
-    found = look_before(place.top, files)
+    found = look_at_place(place.top, files)
     for path in found.absent:
         put(place.top, path, files[path])
     if not options.quiet:
@@ -61,7 +61,7 @@ def start(options: CommonOptions, given: Given) -> None:
             if not any(line.startswith(f"{path} ") for line in left)  # has no line already
         }
         left += unheeded(given, place, beginning, kept)
-        for line in (*_told(place, beginning, found, left), *_next(place, beginning, found)):
+        for line in (*_say_written(place, beginning, found, left), *_next(place, beginning, found)):
             say(line, err=False)
 
 
@@ -72,7 +72,7 @@ def _has_pipeline(place: StartingPlace, beginning: Beginning) -> bool:
     return b"reconciler" not in read_regular(place.top / GITLAB_CI, _MOST_OF_PIPELINE)
 
 
-def _told(
+def _say_written(
     place: StartingPlace, beginning: Beginning, found: OnDisk, left: Sequence[str]
 ) -> Iterator[str]:
     """Lines on what was done; `left`: lines on what was not done, though perhaps meant."""
@@ -132,7 +132,7 @@ def _lacking(path: str, text: str, beginning: Beginning) -> str:
             return ""
 
 
-def check(options: CommonOptions, given: Given) -> ExitCode:
+def check_outdated(options: CommonOptions, given: Given) -> ExitCode:
     """Print what is outdated, a line each; the exit code says whether anything is."""
     place = StartingPlace.find(options)
     if place.configuration is None:

@@ -13,7 +13,7 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.forge.gitlab import GitLab
 from reconciler.forge.job import NoTokenError, forge_of
 from reconciler.forge.posts import Done, Needed, NotAllowedError, keep_issue, put_comment
-from reconciler.render.needed import attention, attention_marker, unreadable
+from reconciler.render.needed import attention_marker, find_needed, unreadable
 from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 4 << 20
@@ -65,7 +65,7 @@ def _needed(options: CommonOptions, *, apply_failed: bool) -> Iterator[tuple[str
         return
     for environment, rows in report.rows:
         zone = environment.gateway.zone
-        found = attention(environment.name, zone, rows, apply_failed=apply_failed)
+        found = find_needed(environment.name, zone, rows, apply_failed=apply_failed)
         yield environment.name, found
 
 

@@ -32,7 +32,7 @@ def is_of_output(error: OSError) -> bool:
     return any(frame.tb_frame.f_globals.get("__name__") == saying.__name__ for frame in frames)
 
 
-def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
+def tell_unexpected(error: Exception, arguments: Sequence[str]) -> ExitCode:
     """Say what has happened, on one line, and give the exit code."""
     from reconciler.git.said import without_credentials
 

@@ -9,7 +9,7 @@ from reconciler.cli.reading import Workspace
 from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
-from reconciler.links import printable
+from reconciler.links import readable_path
 from reconciler.manifest.read import NO_FOLDER
 from reconciler.model import Declared, Place, Problem
 
@@ -44,13 +44,13 @@ def unread_note(paths: Sequence[str]) -> list[Problem]:
     if not paths:
         return []
     first, *more = paths
-    others = f" (nor are {len(more):,} more, such as {printable(more[-1])})" if more else ""
+    others = f" (nor are {len(more):,} more, such as {readable_path(more[-1])})" if more else ""
     words = (
         f"is a manifest in no environment's folder, so it declares nothing{others}: move it there, "
         "name its folder as `manifests` in reconciler.yaml, or hide it behind a name that begins "
         "with a dot"
     )
-    return [Problem(place=Place(file=printable(first)), code="unread-manifest", message=words)]
+    return [Problem(place=Place(file=readable_path(first)), code="unread-manifest", message=words)]
 
 
 def missed_folders(

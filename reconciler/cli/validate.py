@@ -64,13 +64,13 @@ def validate_command(
     credentials. With PATH, only those files and folders are reported and counted; a ledger that was
     edited always is. `reconciler explain CODE` says what the code of a problem means.
     """
-    from reconciler.cli.checking import refused, validate
+    from reconciler.cli.checking import report_refused, validate_repository
 
     try:
-        report = validate(current_options(), paths, base)
+        report = validate_repository(current_options(), paths, base)
     except ReconcilerError as error:
         if form != ProblemFormat.TEXT:
-            _show(refused(current_options(), error), ProblemFormat(form))
+            _show(report_refused(current_options(), error), ProblemFormat(form))
         raise
     report = report.strictly() if strict else report
     report.say_notes(current_options(), ProblemFormat(form))

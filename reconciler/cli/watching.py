@@ -18,7 +18,7 @@ from reconciler.cli.reporting import StatusReport, View, report_status
 from reconciler.cli.saying import Outlet, say, show
 from reconciler.errors import ReconcilerError
 from reconciler.render.safe import inert, said
-from reconciler.render.status_changes import change_lines, is_under_way, numbers_line
+from reconciler.render.status_changes import change_lines, may_change_soon, numbers_line
 from reconciler.render.status_row import StatusRow
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def watch(
     """
     report, failures = look(), 0
     viewer.seen(report)
-    while any(is_under_way(row) for _, rows in report.rows for row in rows):
+    while any(may_change_soon(row) for _, rows in report.rows for row in rows):
         pause()
         try:
             report = look()

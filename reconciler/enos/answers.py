@@ -97,7 +97,7 @@ class Quoting:
         return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"
 
 
-def meaning(code: int) -> str | None:
+def code_meaning(code: int) -> str | None:
     """What a body code or HTTP status means; None if the reference does not say."""
     return _MEANINGS.get(code)
 
@@ -206,7 +206,7 @@ def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed
     return Failed(answer=UnknownAnswer(seen=words))
 
 
-def unsent(failed: Failed) -> Failed:
+def unsent_failure(failed: Failed) -> Failed:
     """The failure of a call that was not sent because the token request before it failed."""
     if isinstance(failed.answer, NotSent):
         return failed
@@ -260,10 +260,10 @@ def _says_maybe(code: int) -> bool:
 def _words(reply: HttpReply, envelope: Envelope | None, quote: Quoting) -> str:
     if envelope is None:
         body = "too large or oddly encoded" if reply.body is None else "unreadable"
-        explained = meaning(reply.status)
+        explained = code_meaning(reply.status)
         status = f"HTTP {reply.status}" + (f" ({explained})" if explained else "")
         return f"{status}, {body if reply.body or reply.body is None else 'empty'} body"
-    explained = meaning(envelope.code) or meaning(reply.status)
+    explained = code_meaning(envelope.code) or code_meaning(reply.status)
     words = f"HTTP {reply.status}, code {envelope.code}" + (f" ({explained})" if explained else "")
     message = quote(envelope.message)
     return f"{words}: {message}" if message else words

@@ -18,8 +18,8 @@ from reconciler.apply.ports import (
     CancelAnswer,
     Flow,
     Instance,
-    LookedUp,
-    Sought,
+    ObservedInstances,
+    StartedInstance,
 )
 from reconciler.enos import operations
 from reconciler.enos.access import Credentials, GatewaySettings
@@ -33,7 +33,7 @@ from reconciler.enos.listed import (
     read_flow,
     read_instance,
 )
-from reconciler.enos.observing import look_up
+from reconciler.enos.observing import observe_instances
 from reconciler.enos.operations import EnosOperation
 from reconciler.enos.questions import AT_ONCE, Questions
 from reconciler.enos.search import Page, has_list, read_page, search_flow
@@ -61,7 +61,7 @@ class EnosConnection:
         self._transport = transport
         self._turn = asyncio.Lock()
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         """Update And Trigger Flow: one POST, if `allowed` is still true right before it leaves."""
         operation = operations.start(self._settings, run)
         async with self._turn:
@@ -150,9 +150,9 @@ class EnosGateway:
             raise self._questions.unreadable(operation, f"another instance than {instance}")
         return found
 
-    async def look_up(
-        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
-    ) -> LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[StartedInstance], most_requests: int, turn: int = 0
+    ) -> ObservedInstances:
         """How those instances fare, in few requests. Each `turn` begins with other instances.
 
         A question that is repeated after a hiccup counts as one request.
@@ -162,7 +162,7 @@ class EnosGateway:
         async def ask(window: ListedWindow, kind: int, page: int) -> Page:
             return await self._page(window, kind, page, read)
 
-        return await look_up(sought, most_requests, ask, self.instance, turn=turn)
+        return await observe_instances(sought, most_requests, ask, self.instance, turn=turn)
 
     async def flow(self, flow_id: int) -> Flow | None:
         """Get Flow; None if the service says that it has no such flow. Raises GatewayError."""

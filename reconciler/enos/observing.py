@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import ceil
 
-from reconciler.apply.ports import Instance, LookedUp, Sought
+from reconciler.apply.ports import Instance, ObservedInstances, StartedInstance
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
 from reconciler.enos.search import AT_ONCE, KINDS, Page, Rows, TooManyPagesError, search_all
@@ -27,12 +27,12 @@ _GOLDEN = 0.6180339887498949  # its multiples modulo 1 soon reach every part of 
 
 Ask = Callable[[ListedWindow, int, int], Awaitable[Page]]  # trigger times, type, page number
 Get = Callable[[InstanceId], Awaitable[Instance | None]]
-Group = Sequence[Sought]  # sorted by trigger time
+Group = Sequence[StartedInstance]  # sorted by trigger time
 
 
-async def look_up(
-    sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get, *, turn: int = 0
-) -> LookedUp:
+async def observe_instances(
+    sought: Sequence[StartedInstance], most_requests: int, ask: Ask, get: Get, *, turn: int = 0
+) -> ObservedInstances:
     """What the service says about the instances.
 
     Makes at most `most_requests` calls of `ask` and `get` together, a quarter of them reserved for
@@ -40,14 +40,16 @@ async def look_up(
     in `sought` and wraps around.
     """
     start = int(len(sought) * (turn * _GOLDEN % 1))
-    looking = _LookingUp([*sought[start:], *sought[:start]], most_requests, ask, get)
+    looking = _StatusRequests([*sought[start:], *sought[:start]], most_requests, ask, get)
     await looking.search(sorted(sought, key=lambda one: one.trigger_time))
     await looking.ask_by_id()
     return looking.result()
 
 
-class _LookingUp:
-    def __init__(self, sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get) -> None:
+class _StatusRequests:
+    def __init__(
+        self, sought: Sequence[StartedInstance], most_requests: int, ask: Ask, get: Get
+    ) -> None:
         self._rank = {id_: rank for rank, id_ in enumerate(dict.fromkeys(one.id for one in sought))}
         self._rows = Rows()  # of instances that are sought
         self._whole: set[InstanceId] = set()  # instances in windows that were read wholly
@@ -98,13 +100,13 @@ class _LookingUp:
                 return
             await asyncio.gather(*map(self._ask_for, unseen[start : start + AT_ONCE]))
 
-    def result(self) -> LookedUp:
+    def result(self) -> ObservedInstances:
         """What was learned."""
         found: dict[InstanceId, list[Instance]] = {id_: [] for id_ in self._rank}
         for one in self._rows:
             found[one.id].append(one)
         learned = {id_: tuple(rows) for id_, rows in found.items() if rows or id_ in self._asked}
-        return LookedUp(
+        return ObservedInstances(
             instances=learned,
             failure=self._failure(len(found) - len(learned)),
             whole=frozenset(self._whole & learned.keys()),
@@ -170,5 +172,5 @@ def _halves(group: Group) -> list[Group]:
     return halves if len(minutes) > 1 else []
 
 
-def _minute(one: Sought) -> int:
+def _minute(one: StartedInstance) -> int:
     return one.trigger_time - one.trigger_time % MINUTE_MS

@@ -17,7 +17,7 @@ import httpx
 
 from reconciler.apply.ports import NotSent
 from reconciler.enos.access import Credentials, GatewaySettings
-from reconciler.enos.answers import Failed, Quoting, Verdict, unsent
+from reconciler.enos.answers import Failed, Quoting, Verdict, unsent_failure
 from reconciler.enos.envelope import LAST_INSTANT
 from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.operations import EnosOperation, encode
@@ -36,7 +36,7 @@ def encryption(access_key: str, timestamp: int, secret_key: str) -> str:
     return _hex_digest(f"{access_key}{timestamp}{secret_key}".encode())
 
 
-def signature(
+def sign_call(
     token: str, query: Mapping[str, str], body: bytes, timestamp: int, secret_key: str
 ) -> str:
     """The `apim-signature` of a call.
@@ -161,7 +161,7 @@ class Session:
         token = await self._tokens.current()
         if isinstance(token, Failed):
             self.stamps.guess(token.date)
-            return unsent(token)
+            return unsent_failure(token)
         await self._pacing.turn()
         if not allowed():
             return Failed(
@@ -198,7 +198,7 @@ class Session:
 
     def _sign(self, operation: EnosOperation, token: Token) -> Outgoing:
         stamp = self.stamps.now()
-        signed = signature(
+        signed = sign_call(
             token.value,
             operation.query,
             operation.body or b"",

@@ -9,6 +9,9 @@ CANCELLED = "CANCEL"
 SUCCEEDED = frozenset({"SUCCESS"})
 FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP", NOT_FOUND})
 FINAL = SUCCEEDED | FAILED
+FAILED_BY_ITSELF = frozenset(
+    {"FAIL", "INTERNAL_ERROR", "TIMEOUT"}
+)  # what `retry` without `on` means
 
 _MEANINGS = {
     "FAIL": "a task of the flow failed",

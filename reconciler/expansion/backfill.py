@@ -14,14 +14,14 @@ from reconciler.expansion.common import (
     NotExpandedError,
     Shared,
     parameters,
+    read_shared,
     sensitive_findings,
-    shared,
 )
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion, read_time
 from reconciler.expansion.grids import how_days_are_read
 from reconciler.expansion.matrix import RESERVED, Combination, combinations, count, matrix_findings
 from reconciler.expansion.ranges import range_findings, timetable
-from reconciler.expansion.slots import Slot, Timetable, fits, staggers
+from reconciler.expansion.slots import Slot, Timetable, have_room, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
 from reconciler.times import MINUTE_MS, in_zone
@@ -60,7 +60,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made)
-    common = shared(manifest, bounds.sensitive)
+    common = read_shared(manifest, bounds.sensitive)
     runs = tuple(_runs(manifest, common, table, _starts(spec, table, slots)))
     notes = tuple(map(manifest.problem, backfill_notes(spec, table, slots)))
     return Expanded(runs=runs, notes=notes, made=made)
@@ -90,7 +90,7 @@ def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequen
     for start, stagger in zip(
         starts, staggers(every, table, [start.slot for start in starts]), strict=True
     ):
-        if not fits(stagger, start.slot.base, len(start.combinations), table.zone):
+        if not have_room(stagger, start.slot.base, len(start.combinations), table.zone):
             raise NotExpandedError([_too_far_apart(start, stagger, table)])
         found.append(_Start(slot=start.slot, combinations=start.combinations, stagger=stagger))
     return found
@@ -105,7 +105,7 @@ def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding
         day = table.business_date(start.slot)
         change = f" (clocks in {table.zone} change then)"
         remedy = f"`exclude: [{{businessDate: {day}}}]`, and a backfill of its own for it, earlier"
-    if fits(replace(stagger, step=MINUTE_MS), base, runs, table.zone):
+    if have_room(replace(stagger, step=MINUTE_MS), base, runs, table.zone):
         remedy = "write a smaller stagger"
     words = (
         f"the {runs} runs of {label} do not all start before the next date or time, {shown}"

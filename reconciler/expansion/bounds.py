@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.expansion.common import LAST, NotExpandedError, instant
+from reconciler.expansion.common import LAST, NotExpandedError, read_instant
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.model import EpochMs
@@ -88,7 +88,7 @@ def _instant_of(value: Any) -> EpochMs:
     """The instant of a time, or of the midnight, UTC, that begins a date. Raises ValueError."""
     if isinstance(value, str) and "T" not in value.upper():
         return parse_instant(f"{parse_date(value)}T00:00:00Z")
-    found = instant(value)
+    found = read_instant(value)
     if not isinstance(value, str):
         format_instant(found)  # raises for an instant that no calendar has
     return found

@@ -6,6 +6,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
+from reconciler.enos.statuses import FAILED_BY_ITSELF
 from reconciler.model import EpochMs, Match, Parameters, Place, Problem, Retry, Run
 from reconciler.numerous import Numerous
 from reconciler.schema import Finding, Where
@@ -16,8 +17,6 @@ FIRST = EpochMs(0)
 # A day before the calendar ends, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
-# The statuses after which a `retry` without `on` starts again. A cancelled run is not among them.
-RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")
 _TRIGGER_TIME = "/spec/triggerTime"
@@ -98,7 +97,7 @@ class Shared(Seldom):
     sensitive: frozenset[str]
 
 
-def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
+def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
     """Read the shared fields. Raises NotExpandedError for a time out of range, or a contradiction.
 
     `patterns` match the names of parameters that are sensitive in every manifest.
@@ -109,7 +108,7 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
         places=manifest.places(_placed),
-        labels=labelled(tuple(metadata.get("labels", {}).items())),
+        labels=read_labels(tuple(metadata.get("labels", {}).items())),
         description=metadata.get("description", ""),
         sensitive=sensitive_names(spec, patterns),
     )
@@ -119,7 +118,9 @@ def _seldom(spec: Mapping[str, Any]) -> Seldom:
     return Seldom(
         revision=int(spec.get("revision", 1)),
         suspend=spec.get("suspend", False),
-        not_after=in_range(instant(spec["notAfter"]), _NOT_AFTER) if "notAfter" in spec else None,
+        not_after=in_range(read_instant(spec["notAfter"]), _NOT_AFTER)
+        if "notAfter" in spec
+        else None,
         duplicate_of=spec.get("duplicateOf"),
         depends_on=tuple(map(_name, spec.get("dependsOn", ()))),
         matching=_matching(spec.get("dependsOn", ())),
@@ -133,22 +134,22 @@ def _seldom(spec: Mapping[str, Any]) -> Seldom:
 def parameters(spec: Mapping[str, Any]) -> Parameters:
     """The manifest's own parameters, in the author's order."""
     own = spec.get("parameters", {})
-    return tuple(map(pair, own, own.values()))
+    return tuple(map(read_pair, own, own.values()))
 
 
 @lru_cache(maxsize=16_384)  # runs share most of their parameters, so one tuple of each is kept
-def pair(key: str, value: str) -> tuple[str, str]:
+def read_pair(key: str, value: str) -> tuple[str, str]:
     """A parameter as a key and a value."""
     return intern(key), value
 
 
 @lru_cache(maxsize=4_096)
-def labelled(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+def read_labels(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """The labels as a mapping. It is shared: do not change it."""
     return {intern(key): intern(value) for key, value in pairs}
 
 
-def instant(value: str | float) -> EpochMs:
+def read_instant(value: str | float) -> EpochMs:
     """The instant of a time: RFC 3339, or milliseconds, perhaps as an integral float.
 
     Raises ValueError with words for a person.
@@ -193,7 +194,7 @@ def _matching(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
 
 
 def _retry(value: Mapping[str, Any]) -> Retry:
-    return Retry(max=int(value["max"]), on=frozenset(value.get("on", RETRIED)))
+    return Retry(max=int(value["max"]), on=frozenset(value.get("on", FAILED_BY_ITSELF)))
 
 
 def _placed(value: Mapping[str, Any]) -> dict[str, Path]:

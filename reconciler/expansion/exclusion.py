@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.expansion.common import instant
+from reconciler.expansion.common import read_instant
 from reconciler.expansion.matrix import RESERVED, Combination
 from reconciler.model import EpochMs
 from reconciler.schema import Finding
@@ -57,7 +57,7 @@ def _listed(names: Collection[str]) -> str:
 
 def read_time(key: str, value: Any) -> date | EpochMs:
     """The date or the instant that an entry names. Raises ValueError with words for a person."""
-    return parse_date(value) if key == _BUSINESS_DATE else instant(value)
+    return parse_date(value) if key == _BUSINESS_DATE else read_instant(value)
 
 
 class Exclusion(Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ def read_exclusion(spec: Mapping[str, Any]) -> Exclusion:
     for entry in spec.get("exclude", ()):
         keys = tuple(sorted(key for key in entry if key not in RESERVED))
         day = parse_date(entry[_BUSINESS_DATE]) if _BUSINESS_DATE in entry else None
-        moment = instant(entry[_TRIGGER_TIME]) if _TRIGGER_TIME in entry else None
+        moment = read_instant(entry[_TRIGGER_TIME]) if _TRIGGER_TIME in entry else None
         entries[keys][tuple(entry[key] for key in keys)].add((day, moment))
     return Exclusion(
         entries={

@@ -176,7 +176,7 @@ def daily(first: date, last: date, step: Minutes, at: time) -> DateGrid:
     return DateGrid(first=first, last=last, step=Days(count=1), at=times, grain=_grain(step))
 
 
-def running(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
+def stepped_minutes(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
     """Every so many minutes, also over midnight; the anchor is one of the times."""
     return RunningGrid(first=first, last=last, anchor=anchor, step=step, grain=_grain(step))
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from reconciler.expansion.common import FIRST, LAST, instant, out_of_range
-from reconciler.expansion.grids import Grid, cron, daily, running, stepped
+from reconciler.expansion.common import FIRST, LAST, out_of_range, read_instant
+from reconciler.expansion.grids import Grid, cron, daily, stepped, stepped_minutes
 from reconciler.expansion.slots import Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.schema import Finding
@@ -31,7 +31,7 @@ def _findings_of_times(given: Mapping[str, Any]) -> Iterator[Finding]:
     for end in ("from", "to"):
         if not _is_possible(given[end]):
             yield out_of_range((*_TIMES, end))
-    if instant(given["from"]) > instant(given["to"]):
+    if read_instant(given["from"]) > read_instant(given["to"]):
         yield _reversed(_TIMES, given)
 
 
@@ -54,7 +54,7 @@ def timetable(spec: Mapping[str, Any], zone: tzinfo) -> Timetable:
         grid = _grid_of_dates(spec["businessDates"], time.fromisoformat(spec.get("at", "00:00")))
         return Timetable(grid=grid, zone=zone, path=_DATES, of_business_dates=True)
     given = spec["triggerTimes"]
-    since, until = instant(given["from"]), instant(given["to"])
+    since, until = read_instant(given["from"]), read_instant(given["to"])
     walls = [in_zone(end, zone).replace(tzinfo=None) for end in (since, until)]
     return Timetable(
         grid=_grid_of_times(given, *walls),
@@ -87,12 +87,12 @@ def _grid_of_times(given: Mapping[str, Any], start: datetime, end: datetime) -> 
         return cron(first, last, given["cron"])
     step = parse_step(given["every"])
     if isinstance(step, Minutes):
-        return running(first, last, step, start)
+        return stepped_minutes(first, last, step, start)
     return stepped(start.date(), last, step, start.time())
 
 
 def _is_possible(given: str | float) -> bool:
-    return FIRST <= instant(given) <= LAST
+    return FIRST <= read_instant(given) <= LAST
 
 
 def _reversed(path: Path, given: Mapping[str, Any]) -> Finding:

@@ -157,7 +157,7 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
         yield Stagger(step=apart, before=before, pause=pause)
 
 
-def fits(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
+def have_room(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
     """Whether that many runs, the first of them at the base, can all start in time.
 
     Each needs a minute of its own on the zone's clocks: an hour that occurs twice has 60 minutes.

@@ -9,11 +9,11 @@ from reconciler.expansion.common import (
     Manifest,
     NotExpandedError,
     in_range,
-    instant,
     out_of_range,
     parameters,
+    read_instant,
+    read_shared,
     sensitive_findings,
-    shared,
 )
 from reconciler.model import EpochMs, Run, run_digest
 from reconciler.schema import Finding
@@ -36,7 +36,7 @@ def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
     if unmeant:
         raise NotExpandedError(unmeant)
     trigger_time, own = _trigger_time(spec, zone), parameters(spec)
-    common = shared(manifest, bounds.sensitive)
+    common = read_shared(manifest, bounds.sensitive)
     return Run(
         **common,
         name=manifest.value["metadata"]["name"],
@@ -48,7 +48,7 @@ def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
 
 def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
     if "triggerTime" in spec:
-        return in_range(instant(spec["triggerTime"]), _TRIGGER_TIME)
+        return in_range(read_instant(spec["triggerTime"]), _TRIGGER_TIME)
     day, at = date.fromisoformat(spec["businessDate"]), time.fromisoformat(spec.get("at", "00:00"))
     try:
         found = business_date_instant(day, at, zone)

@@ -92,7 +92,7 @@ def put_comment(forge: Forge, text: str, instead: str) -> Done:
     if not text:
         marker = NO_PLAN if before is None else _first_marker(before)
         text = f"{marker}\n\n{instead}\n"
-    text = shortened(text)
+    text = cut_to_fit(text)
     if before is None:
         forge.add_comment(text)
         return Done.WRITTEN
@@ -144,7 +144,7 @@ def keep_issue(forge: Forge, marker: str, needed: Needed | None) -> Done:
             forge.close_issue(one.number)
         return Done.CLOSED if ours else Done.NOT_NEEDED
     seen = f"<!-- reconciler-seen {needed.digest} -->"
-    text = shortened(f"{marker}\n{seen}\n\n{needed.text}")
+    text = cut_to_fit(f"{marker}\n{seen}\n\n{needed.text}")
     if ours:
         first = ours[0]
         if seen in first.text:
@@ -163,7 +163,7 @@ def _is_ours(post: Post, me: str, marker: str) -> bool:
     return post.author == me and post.text.startswith(marker)
 
 
-def shortened(text: str) -> str:
+def cut_to_fit(text: str) -> str:
     """The text; if it is too long for the forge, cut after a line, with a note at the end."""
     if len(text) <= MOST_CHARACTERS:
         return text

@@ -243,7 +243,7 @@ def cause_of(said: str) -> Cause | None:
     return next((cause for cause in _CAUSES if cause.is_in(said)), None)
 
 
-def kind_of(said: str) -> CauseKind:
+def cause_kind(said: str) -> CauseKind:
     """The kind of the cause that git itself names, whatever the server says besides."""
     cause = cause_of(_own_words(said))
     return CauseKind.OTHER if cause is None else cause.kind

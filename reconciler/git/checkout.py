@@ -32,7 +32,7 @@ _HEAD = "HEAD"
 _OBJECT = re.compile("[0-9a-f]{40,}")
 
 
-def find(folder: Path) -> tuple[Path, str, Path]:
+def find_checkout(folder: Path) -> tuple[Path, str, Path]:
     """The top of the working tree that the folder lies in, the folder in it, and git's own folder.
 
     The folder is relative to the top, and is "" or ends in a slash. Raises GitError if there is no

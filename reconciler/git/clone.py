@@ -42,7 +42,7 @@ class Git:
 
         See `checkout.find`.
         """
-        root, prefix, own = checkout.find(folder)
+        root, prefix, own = checkout.find_checkout(folder)
         return cls(root=root, prefix=prefix, own=own)
 
     def run(
@@ -199,7 +199,7 @@ class Git:
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""
-        return traces.author(self.root, ref)
+        return traces.read_author(self.root, ref)
 
     def addresses(self, of_remote: str) -> endpoints.Addresses:
         """See `endpoints.addresses`."""
@@ -231,7 +231,7 @@ class Git:
 
     def differing(self, commit: CommitId, *folders: str) -> list[str]:
         """See `listing.differing`."""
-        return listing.differing(self.root, commit, *folders)
+        return listing.differing_files(self.root, commit, *folders)
 
     def resolve_commit(self, revision: str) -> CommitId | None:
         """See `checkout.resolve_commit`."""

@@ -16,8 +16,8 @@ from typing import IO
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.causes import CauseKind, advice, is_passing, kind_of
-from reconciler.git.said import MOST_BYTES, readable, shortened
+from reconciler.git.causes import CauseKind, advice, cause_kind, is_passing
+from reconciler.git.said import MOST_BYTES, keep_both_ends, readable
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # a command that needs it
@@ -101,13 +101,13 @@ def run_git(
     Raises GitError for an exit code that is not in `accept` (None accepts all) or if git cannot be
     run at all, and GitTimeoutError.
     """
-    completed = complete(folder, args, stdin, timeout, variables)
+    completed = complete_git(folder, args, stdin, timeout, variables)
     if accept is not None and completed.exit_code not in accept:
         raise GitError(_failure(args, completed), hint=advice(completed.stderr))
     return completed
 
 
-def complete(
+def complete_git(
     folder: Path,
     args: tuple[str, ...],
     stdin: bytes | None,
@@ -241,7 +241,7 @@ def _contents(errors: IO[bytes]) -> str:
         return readable(errors.read())
     start = errors.read(MOST_BYTES // 2)
     errors.seek(size - MOST_BYTES // 2)
-    return readable(shortened(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
+    return readable(keep_both_ends(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
 
 
 def _said(errors: IO[bytes]) -> str:
@@ -261,7 +261,7 @@ def _name(args: tuple[str, ...]) -> str:
 
 def is_certain(said: str) -> bool:
     """Whether git would fail in the same way again, until a person does something about it."""
-    return kind_of(said) in {CauseKind.HERE, CauseKind.NO_ACCESS, CauseKind.TURNED_AWAY}
+    return cause_kind(said) in {CauseKind.HERE, CauseKind.NO_ACCESS, CauseKind.TURNED_AWAY}
 
 
 def may_pass(said: str) -> bool:
@@ -281,10 +281,10 @@ def ask(
     def once() -> CompletedGit:
         return run_git(root, *args, timeout=timeout, accept=None, variables=variables)
 
-    return repeated(once, may_pass, _QUESTIONS)
+    return retry(once, may_pass, _QUESTIONS)
 
 
-def repeated(
+def retry(
     once: Callable[[], CompletedGit], passes: Callable[[str], bool], times: int
 ) -> CompletedGit:
     """Call `once` up to `times` times, with growing pauses, while what stops it may pass.
@@ -306,7 +306,7 @@ def unreadable_error(remote: str, done: CompletedGit) -> GitError:
     """The error for a remote that could not be read, or whose answer this clone could not store."""
     said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     said = said or f"git ended with exit code {done.exit_code}"
-    if kind_of(done.stderr) is CauseKind.HERE or "cannot lock ref" in said:
+    if cause_kind(done.stderr) is CauseKind.HERE or "cannot lock ref" in said:
         what = f"this clone could not take in what {remote} holds"
     else:
         what = f"{remote} could not be read"

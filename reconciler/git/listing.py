@@ -14,7 +14,7 @@ from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
-def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
+def differing_files(root: Path, commit: CommitId, *folders: str) -> list[str]:
     """The files at or below these folders in which the working tree differs from the commit.
 
     New files count unless git ignores them.
@@ -83,7 +83,7 @@ _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?
 def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
     """The YAML files below the folder with a manifest's `apiVersion`, unless git ignores them.
 
-    `prefix`: the folder, as `find` gives it; `besides`: folders below it to leave out, relative to
+    `prefix`: the folder, as `find_checkout` gives it; `besides`: folders below it to leave out, relative to
     it. The paths are sorted.
     """
     options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")

@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 MOST_BYTES = 65_536  # to read of what git wrote: half of them from each end
 
 
-def shortened(start: bytes, end: bytes, left_out: int) -> bytes:
+def keep_both_ends(start: bytes, end: bytes, left_out: int) -> bytes:
     """Both ends of what git wrote, and how much is missing between them.
 
     No word is cut in two: half an address could be a password that nothing marks as one.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.causes import IN_THE_WAY, IN_THE_WAY_HINT, CauseKind, advice, kind_of
-from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
+from reconciler.git.causes import IN_THE_WAY, IN_THE_WAY_HINT, CauseKind, advice, cause_kind
+from reconciler.git.command import CompletedGit, GitTimeoutError, retry, run_git
 from reconciler.git.objects import CommitId
 from reconciler.git.said import mentioned_address, remote_words
 
@@ -124,18 +124,18 @@ def send(
         return run_git(root, *settings, *command, timeout=timeout, accept=None)
 
     try:
-        done = repeated(once, _is_busy, _TO_THE_BUSY)
+        done = retry(once, _is_busy, _TO_THE_BUSY)
         for said, without in _UNSUPPORTED.items():
             if said in done.stderr:
                 settings = (*settings, *without)
-                done = repeated(once, _is_busy, _TO_THE_BUSY)
+                done = retry(once, _is_busy, _TO_THE_BUSY)
     except GitTimeoutError as error:
         return PushAnswer(heard=Heard.NOTHING, message=str(error))
     return read_answer(done, moves[0].spec)
 
 
 def _is_busy(said: str) -> bool:
-    return kind_of(said) is CauseKind.BUSY
+    return cause_kind(said) is CauseKind.BUSY
 
 
 def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
@@ -164,7 +164,7 @@ def _silence(message: str, said: str) -> PushAnswer:
     hint = advice(said)
     if _NOT_ATOMIC in said:
         return PushAnswer(heard=Heard.UNABLE, message=message)
-    match kind_of(said):
+    match cause_kind(said):
         case CauseKind.HERE:
             heard = Heard.NO_ACCESS
         case CauseKind.NO_ACCESS:
@@ -182,7 +182,7 @@ def _rejection(summary: str, message: str, said: str) -> PushAnswer:
         return PushAnswer(
             heard=Heard.NOTHING, message=message
         )  # the remote did not report what it has done
-    if kind_of(summary) in {CauseKind.TURNED_AWAY, CauseKind.BUSY}:
+    if cause_kind(summary) in {CauseKind.TURNED_AWAY, CauseKind.BUSY}:
         # The failure may have happened here, and git may have named its cause before the summary.
         return PushAnswer(
             heard=Heard.TURNED_AWAY,

@@ -268,7 +268,7 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
             raise unreadable_error(remote, done)
 
 
-def author(root: Path, ref: str) -> str:
+def read_author(root: Path, ref: str) -> str:
     """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
     said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)

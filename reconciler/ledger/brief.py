@@ -16,7 +16,7 @@ import msgspec
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger.events import Claim, ClaimedRun, Event, Observed, Triggered
 from reconciler.ledger.records import Concluding, FullRecord, Phase, Start, ledger_instant
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.numerous import Brief
 
 _DIGEST = 64  # hexadecimal digits
@@ -132,7 +132,7 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
         return self.claimed.flows[self.index]
 
     @property
-    def claim(self) -> ClaimId:  # noqa: D102
+    def claim(self) -> Nonce:  # noqa: D102
         return self.claimed.claim
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Run, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, Run, RunId
 
 VERSION = 1
 ADOPTED_VERSION = 2  # of `adopted` alone: an older reconciler must stop at it, and say why
@@ -55,7 +55,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Claim(_Event, frozen=True, kw_only=True):
     """This applier is about to start these runs, and nobody else may before `until`."""
 
-    claim: ClaimId
+    claim: Nonce
     by: str
     until: str  # RFC 3339, by the gateway's clock
     commit: str  # the commit whose manifests the claim was made from
@@ -71,7 +71,7 @@ class Triggered(_Event, frozen=True, kw_only=True):
     """The run was started, and this is its instance."""
 
     run: RunId
-    claim: ClaimId | None = None
+    claim: Nonce | None = None
     digest: Digest
     flow_id: int
     trigger_time: EpochMs
@@ -84,7 +84,7 @@ class Rejected(_Event, frozen=True, kw_only=True):
     """The service certainly rejected the start of the run."""
 
     run: RunId
-    claim: ClaimId
+    claim: Nonce
     code: int | str
     message: str
 
@@ -93,7 +93,7 @@ class Unknown(_Event, frozen=True, kw_only=True):
     """The start was sent, and neither its answer nor a later search tells the outcome."""
 
     run: RunId
-    claim: ClaimId
+    claim: Nonce
     seen: Any
 
 
@@ -101,7 +101,7 @@ class Absent(_Event, frozen=True, kw_only=True):
     """It is certain that the claim started no instance of the run."""
 
     run: RunId
-    claim: ClaimId
+    claim: Nonce
     evidence: Any
 
 
@@ -110,7 +110,7 @@ class Observed(_Event, frozen=True, kw_only=True):
 
     run: RunId
     status: int | str  # EnOS's number; NOT_FOUND: the service no longer knows the instance
-    claim: ClaimId | None = None  # the claim under which the instance was started
+    claim: Nonce | None = None  # the claim under which the instance was started
 
 
 class Cancelled(_Event, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Cancelled(_Event, frozen=True, kw_only=True):
     run: RunId
     code: int  # 0: the instance was cancelled
     message: str = ""
-    claim: ClaimId | None = None  # the claim under which the instance was started
+    claim: Nonce | None = None  # the claim under which the instance was started
 
 
 # What stands in printed commands where a person must write a reason, or the id of an instance. No
@@ -134,7 +134,7 @@ class Resolved(_Event, frozen=True, kw_only=True):
     run: RunId
     by: str
     triggered: InstanceId | None
-    claim: ClaimId | None = None  # the claim that the person judged; None: the newest
+    claim: Nonce | None = None  # the claim that the person judged; None: the newest
     reason: str = ""
     evidence: Any = None  # what the service listed although the person says nothing was started
 
@@ -146,7 +146,7 @@ class Adopted(_Event, frozen=True, kw_only=True):
     """
 
     run: RunId
-    claim: ClaimId  # this event's own nonce; no instance carries it
+    claim: Nonce  # this event's own nonce; no instance carries it
     by: str
     commit: str  # the commit whose manifest declared the run
     digest: Digest
@@ -188,7 +188,7 @@ def claimed_run(run: Run) -> ClaimedRun:
     )
 
 
-def stagger_of(claims: Mapping[ClaimId, Claim], claim: ClaimId | None, run: RunId) -> int:
+def stagger_of(claims: Mapping[Nonce, Claim], claim: Nonce | None, run: RunId) -> int:
     """Milliseconds by which the claim moved the run's trigger time; 0 where that is not known."""
     made = claims.get(claim) if claim is not None else None
     claimed = made.runs.get(run) if made is not None else None

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Claim, Event, Resolved
-from reconciler.ledger.lines import decode, encode
-from reconciler.model import ClaimId
+from reconciler.ledger.lines import decode_events, encode_events
+from reconciler.model import Nonce
 
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
@@ -70,7 +70,9 @@ def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
     LedgerError for an unreadable line, and for a sealed file that is missing or there twice.
     """
     names = (*ledger_order(files, folder), ACTIVE)
-    return chain.from_iterable(decode(files.get(name, b""), f"{folder}/{name}") for name in names)
+    return chain.from_iterable(
+        decode_events(files.get(name, b""), f"{folder}/{name}") for name in names
+    )
 
 
 def append_events(
@@ -81,7 +83,7 @@ def append_events(
     `names` are the names of the folder's files, `active` is the content of `ledger.jsonl`, and
     `read` gives the content of a sealed file; only files that are folded are read.
     """
-    lines = encode(events)
+    lines = encode_events(events)
     active = with_line_end(active)
     if len(active) < SEAL_BYTES:
         return {ACTIVE: active + lines}
@@ -152,7 +154,7 @@ def commit_message(environment: str, recorded: Sequence[Event]) -> str:
     return commit_message_of(environment, ", ".join(parts), claims)
 
 
-def commit_message_of(environment: str, recorded: str, claims: Iterable[ClaimId]) -> str:
+def commit_message_of(environment: str, recorded: str, claims: Iterable[Nonce]) -> str:
     """The same for what was recorded in words, under these claims."""
     subject = f"reconciler: {environment}: {recorded} [skip ci]"
     trailers = "".join(f"{TRAILER}: {claim}\n" for claim in dict.fromkeys(claims))

@@ -17,7 +17,7 @@ from reconciler.ledger.events import (
     Rejected,
     Unknown,
 )
-from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
+from reconciler.ledger.outcomes import LOST, Outcome, event_kind, with_outcome
 from reconciler.ledger.records import (
     MAY_HAVE_STARTED,
     STARTED,
@@ -27,9 +27,9 @@ from reconciler.ledger.records import (
     ledger_instant,
 )
 from reconciler.model import (
-    ClaimId,
     Digest,
     EpochMs,
+    Nonce,
     RunId,
     first_attempt,
     manifest_of,
@@ -51,7 +51,7 @@ class Ledger:
     )
 
     def __init__(
-        self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
+        self, records: Mapping[RunId, Record], claims: Mapping[Nonce, Claim], length: int
     ) -> None:
         self.records = records
         self.claims = claims  # by nonce
@@ -124,7 +124,7 @@ class Ledger:
             records[event.run] = with_outcome(record, event)
         return type(self)(records, claims, length)
 
-    def with_lapsed(self, lapsed: Mapping[ClaimId, EpochMs]) -> Self:
+    def with_lapsed(self, lapsed: Mapping[Nonce, EpochMs]) -> Self:
         """This ledger, with each of the claims expired by the given time at the latest."""
         if not lapsed:
             return self
@@ -217,12 +217,12 @@ def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> F
     )
 
 
-def _check_claimed(event: Rejected | Unknown | Absent, claims: Mapping[ClaimId, Claim]) -> None:
+def _check_claimed(event: Rejected | Unknown | Absent, claims: Mapping[Nonce, Claim]) -> None:
     """Raise LedgerError for an outcome whose claim the ledger has lost: the run may be in doubt."""
     claim = claims.get(event.claim)
     if claim is None or event.run not in claim.runs:
         raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run} under claim {event.claim}, "
+            f"the ledger has {event_kind(event)} for {event.run} under claim {event.claim}, "
             "which is not there",
             hint=LOST,
         )

@@ -42,7 +42,7 @@ class Guarded(Struct, frozen=True, kw_only=True):
         return folder.removeprefix(self.prefix) if inside else f":/{folder}"
 
 
-def edited(guarded: Guarded) -> list[Problem]:
+def find_edited_ledgers(guarded: Guarded) -> list[Problem]:
     """One problem for each ledger that was edited, at the first line that differs.
 
     A ledger that was moved whole to another folder, or copied, was not edited.
@@ -111,7 +111,7 @@ _UNDO = "Undo it: "
 
 
 def way_back(problem: Problem) -> str:
-    """How a problem that `edited` gave is undone: the command, and what else there is to know."""
+    """How a problem that `find_edited_ledgers` gave is undone: the command, and what else there is to know."""
     return problem.message.rpartition(_UNDO)[2]
 
 

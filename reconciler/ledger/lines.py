@@ -17,12 +17,12 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 
 
-def encode(events: Iterable[Event]) -> bytes:
+def encode_events(events: Iterable[Event]) -> bytes:
     """The events as ledger lines, each ended by a line feed."""
     return b"".join(_encoder.encode(event) + b"\n" for event in events)
 
 
-def decode(content: bytes, file: str) -> Iterable[Event]:
+def decode_events(content: bytes, file: str) -> Iterable[Event]:
     """The events of one ledger file, in its order.
 
     Raises LedgerError with file and line for a line of another version, a conflict marker, a claim

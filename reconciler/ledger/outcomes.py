@@ -47,7 +47,8 @@ def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
         return _adopted(record, event)
     if record is None:
         raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, which was never claimed", hint=LOST
+            f"the ledger has {event_kind(event)} for {event.run}, which was never claimed",
+            hint=LOST,
         )
     match event:
         case Observed() | Cancelled():
@@ -126,7 +127,8 @@ def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
     start = Start(claim=event.claim, instance=event.flow_instance_id, at=event.at, by_hand=True)
     if record is not None and record.phase in UNSETTLED:
         raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, whose claim {record.claim} had no "
+            f"the ledger has {event_kind(event)} for {event.run}, "
+            f"whose claim {record.claim} had no "
             "outcome: two histories were merged",
             hint=LOST,
         )
@@ -208,7 +210,7 @@ def _as_started(record: FullRecord) -> FullRecord:
 def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
     if record.phase not in STARTED:
         raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, and not that it was started",
+            f"the ledger has {event_kind(event)} for {event.run}, and not that it was started",
             hint=LOST,
         )
     if isinstance(event, Cancelled):
@@ -257,6 +259,6 @@ def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
     )
 
 
-def kind_of(event: Event) -> str:
+def event_kind(event: Event) -> str:
     """The event's name in the ledger, for messages."""
     return f"`{type(event).__name__.lower()}`"

@@ -6,7 +6,7 @@ from typing import Any, Protocol, assert_never
 import msgspec
 
 from reconciler.errors import LedgerError
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.times import parse_instant
 
 
@@ -58,7 +58,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     The instance alone does not tell two starts apart: the service may give both the same id.
     """
 
-    claim: ClaimId | None  # None: recorded before outcomes named their claim
+    claim: Nonce | None  # None: recorded before outcomes named their claim
     instance: InstanceId
     at: str  # when the start was recorded, by the gateway's clock: not before the start itself
     inferred: bool = False  # from a search, without a nonce
@@ -129,7 +129,7 @@ class Concluding:
         """When the start that speaks for the run was recorded; None where there is none."""
         return self.starts[0].at if self.starts else None
 
-    def is_by_hand(self: _Told, claim: ClaimId | None) -> bool:
+    def is_by_hand(self: _Told, claim: Nonce | None) -> bool:
         """Whether the claim is an adoption, which comes after the start and cannot date it."""
         return any(start.by_hand and start.claim == claim for start in self.starts)
 
@@ -157,7 +157,7 @@ class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False
     digest: Digest
     trigger_time: EpochMs
     flow_id: int | None = None
-    claim: ClaimId | None = None  # the newest
+    claim: Nonce | None = None  # the newest
     claimed_at: str | None = None
     until: EpochMs = EpochMs(0)
     starts: tuple[Start, ...] = ()  # more than one: the run was started twice

@@ -29,8 +29,8 @@ from msgspec.structs import replace
 
 from reconciler.manifest.document import Document
 from reconciler.manifest.scalars import Rule, Verbatim, core_value, rule_of_document
-from reconciler.manifest.text import UnreadableError, decode, line_start
-from reconciler.manifest.yaml import read_events
+from reconciler.manifest.text import UnreadableError, decode_text, line_start
+from reconciler.manifest.yaml import read_document_events
 from reconciler.model import Place, Places, Problem, Source
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path
@@ -125,7 +125,7 @@ class Blueprints(Struct, kw_only=True):
         if not self.known:
             return None
         try:
-            text = decode(source.content, source.path)
+            text = decode_text(source.content, source.path)
         except UnreadableError:
             return None
         for blueprint in self.known:
@@ -154,8 +154,8 @@ def blueprint_of(source: Source, document: Document, rule: Rule | None) -> Bluep
 
     None if the file holds other documents, an anchor, or no scalar that may differ, or is too long.
     """
-    text = decode(source.content, source.path)
-    found = list(read_events(source.content, source.path))
+    text = decode_text(source.content, source.path)
+    found = list(read_document_events(source.content, source.path))
     nodes = found[0].nodes
     is_one = len(found) == 1 and isinstance(document.value, dict)
     if not is_one or len(text) > _LONGEST or any(getattr(one, "anchor", None) for one in nodes):

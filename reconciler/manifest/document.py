@@ -11,7 +11,7 @@ from msgspec import Struct
 from reconciler.manifest.build import Built, build
 from reconciler.manifest.scalars import Verbatim
 from reconciler.manifest.text import TextMark, UnreadableError, place_of
-from reconciler.manifest.yaml import read_events
+from reconciler.manifest.yaml import read_document_events
 from reconciler.model import Place, Places, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path
@@ -88,7 +88,7 @@ def read_documents(
     """
     documents: list[Document] = []
     try:
-        for events in read_events(source.content, source.path):
+        for events in read_document_events(source.content, source.path):
             if not events.is_empty:
                 start = events.nodes[0].start_mark
                 built = build(events, verbatim)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from reconciler.expansion.common import labelled, pair
+from reconciler.expansion.common import read_labels, read_pair
 from reconciler.manifest.read import FileResult
 from reconciler.model import Match, Place, Places, Problem, Retry, Run
 
@@ -177,8 +177,8 @@ def _run(
         flow_id=flow_id,
         trigger_time=trigger_time,
         digest=digest,
-        parameters=tuple(map(pair, keys, values)),
-        labels=labelled(tuple(zip(label_keys, labels, strict=True))),
+        parameters=tuple(map(read_pair, keys, values)),
+        labels=read_labels(tuple(zip(label_keys, labels, strict=True))),
         place=Place(file=file, line=line, column=column),
         places=Places(file, marks),
     )

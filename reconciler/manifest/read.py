@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from itertools import chain, groupby
 
 from reconciler.expansion import Bounds, NoRoomError, expand
-from reconciler.links import printable
+from reconciler.links import readable_path
 from reconciler.manifest.blueprints import Blueprints
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.scalars import ANY, AS_YAML
@@ -213,7 +213,7 @@ def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
     for path in passed_over:
         if looks_like_manifest(path, folder):
             yield Problem(
-                place=Place(file=printable(path)),
+                place=Place(file=readable_path(path)),
                 code="ignored-file",
                 message="is not read, although it looks like a manifest, for those end in .yaml or "
                 ".yml in small letters: rename it, or move it out of this folder",

@@ -68,7 +68,7 @@ class UnreadableError(Exception):
         self.problem = problem
 
 
-def decode(content: bytes, file: str) -> str:
+def decode_text(content: bytes, file: str) -> str:
     """The text of a file in UTF-8, without a byte order mark at its beginning.
 
     Raises UnreadableError for any other encoding.

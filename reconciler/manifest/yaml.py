@@ -42,7 +42,7 @@ from reconciler.manifest.text import (
     UnreadableError,
     check_characters,
     check_conflicts,
-    decode,
+    decode_text,
     explain,
     place_after,
     place_of,
@@ -124,12 +124,12 @@ class DocumentEvents(Struct, kw_only=True):
         )
 
 
-def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
+def read_document_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     """The documents of a file, one after another.
 
     Raises UnreadableError at the first place that cannot be read, after the documents before it.
     """
-    text = decode(content, file)
+    text = decode_text(content, file)
     if is_json(text):
         yield _Reading(source=iter(json_events(text)), file=file, text=text).document(None)
         return

@@ -51,7 +51,7 @@ def body(format_: WebhookFormat, share: Share, postmark: Postmark) -> bytes:
     return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def signature(secret: str, content: bytes) -> str:
+def sign_body(secret: str, content: bytes) -> str:
     """The value of `X-Reconciler-Signature`: HMAC-SHA256 over the bytes of the body."""
     return f"sha256={hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()}"
 

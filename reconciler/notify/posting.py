@@ -22,7 +22,7 @@ from reconciler.enos.proxies import proxy_for
 from reconciler.enos.transport import through, trusted
 from reconciler.errors import ConfigurationError
 from reconciler.notify.addresses import Address
-from reconciler.notify.message import Postmark, signature
+from reconciler.notify.message import Postmark, sign_body
 from reconciler.webhooks import WebhookFormat
 
 ATTEMPTS = 3
@@ -155,7 +155,7 @@ def _headers(delivery: Delivery) -> dict[str, str]:
         "x-reconciler-timestamp": delivery.postmark.time,
     }
     if delivery.address.secret is not None:
-        signed = signature(delivery.address.secret, delivery.content)
+        signed = sign_body(delivery.address.secret, delivery.content)
         headers["x-reconciler-signature"] = signed
     return headers
 

@@ -80,14 +80,14 @@ class Change:
         """Which of FIELDS differ; none where the run was added or removed."""
         if self.before is None or self.after is None:
             return ()
-        found = differing(self.before, referring(self.after, self.former))
+        found = differing_fields(self.before, referring(self.after, self.former))
         times = {run.trigger_time - run.delay for run in (self.before, self.after)}
         if self.kind is Kind.REFUSED and len(times) == 1:  # only the delays differ
             return tuple(name for name in found if name != "trigger_time")
         return found
 
 
-def differing(before: Run, after: Run) -> tuple[str, ...]:
+def differing_fields(before: Run, after: Run) -> tuple[str, ...]:
     """Which of FIELDS differ between the two runs."""
     return tuple(name for name in FIELDS if _compared(before, name) != _compared(after, name))
 
@@ -156,7 +156,7 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) 
             yield Change(id=id_, kind=kind, before=like, after=after, earlier=earlier)
         elif before is after:
             continue
-        elif differing(before, referring(after, former)):
+        elif differing_fields(before, referring(after, former)):
             yield Change(id=id_, kind=Kind.CHANGED, before=before, after=after, former=former)
         elif before.declared_name != after.declared_name:
             yield Change(

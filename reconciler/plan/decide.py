@@ -65,7 +65,7 @@ class Beside:
         return None
 
 
-UNSETTLED = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
+UNSETTLED_STATES = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ def decide(run: Run, record: Record | None, context: Context) -> Decision:
         reason = "the same as another run"
         return Decision(action=Action.DUPLICATE, reason=reason, code=Reason.DUPLICATE)
     if record is None:
-        return start(run, context, "")
+        return decide_start(run, context, "")
     return _recorded(run, record, context)
 
 
@@ -103,13 +103,13 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
         case RunState.TRIGGERED | RunState.SUCCEEDED | RunState.FAILED:
             return _started(run, record, state, context.now)
         case RunState.CLAIMED | RunState.IN_DOUBT:
-            return unsettled(record, context)
+            return decide_unsettled(record, context)
         case RunState.REJECTED:
-            decision = start(run, context, f"refused before ({record.error}); ")
+            decision = decide_start(run, context, f"refused before ({record.error}); ")
             is_ready = decision.code is Reason.READY
             return decision.but(code=Reason.REJECTED) if is_ready else decision
         case RunState.PENDING:
-            return start(run, context, "")
+            return decide_start(run, context, "")
         case _:
             assert_never(state)
 
@@ -143,7 +143,7 @@ def _words(state: RunState, status: str | None) -> str:
     return f"{state}{ended}" + (f", {meaning}" if meaning else "")
 
 
-def unsettled(record: Record, context: Context) -> Decision:
+def decide_unsettled(record: Record, context: Context) -> Decision:
     """Decide on a run that is claimed or in doubt, declared or not."""
     if record.state(context.now) is RunState.CLAIMED:
         claim = context.ledger.claims[record.claim] if record.claim else None
@@ -154,7 +154,7 @@ def unsettled(record: Record, context: Context) -> Decision:
     return Decision(action=Action.RESOLVE, reason=reason, code=Reason.IN_DOUBT)
 
 
-def start(run: Run, context: Context, before: str) -> Decision:
+def decide_start(run: Run, context: Context, before: str) -> Decision:
     """Decide whether to start a run that was not started; the reason begins with `before`."""
     forbidden = _forbidden(run, context)
     if forbidden is not None:
@@ -200,9 +200,9 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
     later = "an apply hands it over, and the service starts it at its time"
     reason = "starts immediately: its time is past" if past else later
     return Decision(
-        action=Action.TRIGGER,
+        action=Action.START,
         reason=before + reason,
-        warning=undeclared(run, flow),
+        warning=warn_undeclared(run, flow),
         code=Reason.READY,
     )
 
@@ -210,7 +210,7 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
 _UNASKED = FlowCheck()
 
 
-def undeclared(run: Run, flow: FlowCheck) -> str | None:
+def warn_undeclared(run: Run, flow: FlowCheck) -> str | None:
     """The warning about parameters of the run that its flow does not declare; None without any."""
     if flow.parameters is None:
         return None

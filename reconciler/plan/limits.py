@@ -166,7 +166,7 @@ def limited(
     """
     if most_of_flow is None and all(run.max_active is None for run in runs):
         return planned
-    starting = [one for one in planned if one.action is Action.TRIGGER]
+    starting = [one for one in planned if one.action is Action.START]
     if not starting:
         return planned
     rooms = _Rooms(runs, ledger, most_of_flow)

@@ -8,13 +8,13 @@ from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
 from reconciler.model import Declared, Digest, EpochMs, Run, run_name
 from reconciler.plan.decide import (
-    UNSETTLED,
+    UNSETTLED_STATES,
     Beside,
     Context,
     decide,
-    start,
+    decide_start,
+    decide_unsettled,
     succeeded,
-    unsettled,
     unsettled_runs,
 )
 from reconciler.plan.limits import limited, stopped_manifests
@@ -114,7 +114,7 @@ def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...
 
 def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
     """Let a declared duplicate wait for its original, so that their instances can be told apart."""
-    starting = [planned for planned in runs if planned.action is Action.TRIGGER]
+    starting = [planned for planned in runs if planned.action is Action.START]
     if len({planned.digest for planned in starting}) == len(starting):
         return runs
     first: dict[Digest, PlannedRun] = {}
@@ -129,7 +129,7 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
             reason=f"waits for {first[planned.digest].id}",
             code=Reason.WAITS_FOR,
         )
-        if planned.action is Action.TRIGGER and first[planned.digest] is not planned
+        if planned.action is Action.START and first[planned.digest] is not planned
         else planned
         for planned in runs
     ]
@@ -173,14 +173,14 @@ def _following(run: Run, newest: Newest, record: Record | None, context: Context
     status = newest.record.status if newest.record else None
     of = f"{run.attempt} of {run.retry.max + 1}" if run.retry else ""
     before = f"attempt {of}, for the one before ended with {status}; "
-    return BriefPlanned(run, None, start(run, context, before))
+    return BriefPlanned(run, None, decide_start(run, context, before))
 
 
 def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRun]:
     names = {run.name for run in declared.runs}
     for record in undeclared_records(declared.runs, context.ledger):
-        if record.state(context.now) in UNSETTLED:
-            decision = unsettled(record, context)
+        if record.state(context.now) in UNSETTLED_STATES:
+            decision = decide_unsettled(record, context)
         elif record.may_have_started and run_name(record.run) not in names:
             decision = Decision(action=Action.ORPHANED, reason="recorded, and no longer declared")
         else:

@@ -67,7 +67,7 @@ def referring(run: Run, former: Mapping[str, str]) -> Run:
     )
 
 
-def undeclared(before: Declared, after: Declared) -> frozenset[str]:
+def undeclared_names(before: Declared, after: Declared) -> frozenset[str]:
     """The names of the runs that only `before` declares."""
     names = {run.name for run in after.runs}
     return frozenset(run.name for run in before.runs if run.name not in names)
@@ -83,7 +83,7 @@ def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
     if not unread:
         return {}
     new = next((file for file in unread if file not in before.files), None)
-    gone, found = undeclared(before, after), dict[str, set[str]]()
+    gone, found = undeclared_names(before, after), dict[str, set[str]]()
     for run in before.runs:
         if run.name in gone:
             file = _holding(run.place.file, unread) or new

@@ -49,7 +49,7 @@ def refusals(plan: Plan, limit: int) -> tuple[Refused, ...]:
     """
     found = [Refused(code=one.code, message=str(one)) for one in plan.problems]
     # An apply counts its runs before it asks the service which of them it would refuse.
-    starts = len(plan.of_action(Action.TRIGGER)) + len(plan.refused)
+    starts = len(plan.of_action(Action.START)) + len(plan.refused)
     crowd = too_many(starts, limit)
     return (*found, crowd) if crowd is not None else tuple(found)
 
@@ -62,7 +62,7 @@ def refused_with_wait(plan: Plan, limit: int) -> Refused | None:
     """
     if refusals(plan, limit):
         return None
-    wanted = [run for run in plan.runs if run.action is Action.TRIGGER or run.refused]
+    wanted = [run for run in plan.runs if run.action is Action.START or run.refused]
     wanted += (run for run in plan.runs if run.may_follow)
     number = len({first_attempt(run.id) for run in wanted})
     if number <= limit:

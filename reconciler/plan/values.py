@@ -29,7 +29,7 @@ from reconciler.numerous import Brief, Numerous
 class Action(StrEnum):
     """What the next apply does with a run."""
 
-    TRIGGER = "trigger"
+    START = "trigger"  # the word of the plan format
     RESOLVE = "resolve"  # in doubt: look for the instance, or ask a person
     CANCEL = "cancel"  # started, and not wanted any more
     HOLD = "hold"  # claimed by a live apply
@@ -65,7 +65,7 @@ class Reason(StrEnum):
     UNDECLARED = "undeclared"  # recorded, not started, and no longer declared: no plan has it
 
 
-WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})
+WORK = frozenset({Action.START, Action.RESOLVE, Action.CANCEL})
 
 
 class FlowCheck(Struct, frozen=True, kw_only=True):

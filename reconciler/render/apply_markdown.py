@@ -18,9 +18,9 @@ from reconciler.render.apply_outcomes import (
     cancellations,
     conclusion,
     end_words,
-    failed,
+    explain_left_out,
+    failed_runs,
     lasting_failures,
-    left_out,
     numbers,
     reasons_not_started,
     rejected,
@@ -42,7 +42,7 @@ from reconciler.render.words import (
     status_words,
     zone_name,
 )
-from reconciler.render.workflow_commands import Annotation, commands
+from reconciler.render.workflow_commands import Annotation, annotation_commands
 
 
 class _Block(Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ def apply_markdown(
         lines += [prose(words), ""]
     elif unpushed is not None:
         lines += [f"Note: {prose(unpushed)}.", ""]
-    if words := left_out(result):
+    if words := explain_left_out(result):
         lines += [prose(words), ""]
     if found := numbers(result):
         lines += [f"**{', '.join(f'{number:,} {word}' for word, number in found.items())}**", ""]
@@ -119,7 +119,7 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
 
 
 def _of_failures(result: ApplyResult) -> Iterator[_Block]:
-    for_good = failed(result)
+    for_good = failed_runs(result)
     ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     for title, found in (("Failed, with no attempt left", for_good), ("Failed", ended)):
         items = [(run, end_words(result, run, status)) for run, status in found.items()]
@@ -225,7 +225,7 @@ def apply_annotations(result: ApplyResult, environment: str) -> str:
         for title, told in _annotations(result)
         for reason, runs in _rejected_together(told)
     ]
-    return as_text(list(commands(found, "error")))
+    return as_text(list(annotation_commands(found, "error")))
 
 
 def _annotations(result: ApplyResult) -> Iterator[tuple[str, Mapping[RunId, str]]]:

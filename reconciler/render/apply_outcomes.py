@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
-from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.apply.ports import Claimed, Learned, Noted, Recorded, Step, Waiting, Watching
 from reconciler.apply.result import ApplyResult
 from reconciler.counting import counted
 from reconciler.enos.statuses import CANCELLED, FINAL, SUCCEEDED, status_name
@@ -28,7 +28,7 @@ def plain_step(step: Step) -> str | None:
         case Claimed():
             until = format_instant(step.until)
             line: str | None = f"claimed {counted(step.runs, 'run')} until {until} ({step.claim})"
-        case Settled():
+        case Learned():
             line = _outcome(step.event)
         case Recorded():
             line = f"recorded {counted(step.events, 'event')}" if step.events else None
@@ -128,7 +128,7 @@ def ends(result: ApplyResult) -> dict[RunId, str]:
     return dict(sorted(found.items(), key=lambda one: natural_order(one[0])))
 
 
-def failed(result: ApplyResult) -> dict[RunId, str]:
+def failed_runs(result: ApplyResult) -> dict[RunId, str]:
     """The runs that the apply waited for and that failed for good, with the instance's status."""
     return {run.id: (run.record and run.record.status) or "failed" for run in result.failed}
 
@@ -179,7 +179,7 @@ def end_words(result: ApplyResult, run: RunId, status: str) -> str:
 
 def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
     """The bad ends that somebody must act on: no other attempt follows, and the run is not over."""
-    found = bad_ends(result) | failed(result)
+    found = bad_ends(result) | failed_runs(result)
     again = {(first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered(result)}
     return {
         run: status
@@ -195,7 +195,7 @@ def numbers(result: ApplyResult) -> dict[str, int]:
         "cancelled": len(called_off(result)),
         "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
         "succeeded": sum(status in SUCCEEDED for status in ends(result).values()),
-        "failed": len(bad_ends(result) | failed(result)),
+        "failed": len(bad_ends(result) | failed_runs(result)),
         "not ended": len(result.unfinished),
         "waited for in vain": len(result.untold),
         "refused": len(rejected(result)) + len(result.refused),
@@ -225,7 +225,7 @@ def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
     return None if result.left_out else "Nothing to do."
 
 
-def left_out(result: ApplyResult) -> str | None:
+def explain_left_out(result: ApplyResult) -> str | None:
     """A sentence that a run waits for others left out of this apply, and what helps; or None."""
     if not result.left_out:
         return None

@@ -18,10 +18,10 @@ from reconciler.render.apply_outcomes import (
     cancellations,
     conclusion,
     end_words,
-    failed,
+    explain_left_out,
+    failed_runs,
     grouped,
     lasting_failures,
-    left_out,
     listed,
     more,
     numbers,
@@ -81,7 +81,7 @@ def apply_text(
 def _summary(
     result: ApplyResult, environment: str, screen: Screen, unpushed: str | None
 ) -> Iterator[str]:
-    for words in filter(None, (conclusion(result, unpushed), left_out(result))):
+    for words in filter(None, (conclusion(result, unpushed), explain_left_out(result))):
         yield from screen.wrapped(said(words))
     counts = ", ".join(f"{number:,} {word}" for word, number in numbers(result).items())
     if counts:
@@ -116,7 +116,7 @@ def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
 
 def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     """Runs that the apply waited for have a list of their own: they have no attempt left."""
-    for_good = failed(result)
+    for_good = failed_runs(result)
     seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:
         yield "Failed:"
@@ -230,7 +230,9 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
             ],
             "notCancelled": [run.id for run in result.uncancelled],
             "cancelled": [_answered_json(event) for event in result.cancelled],
-            "failed": [{"run": run, "status": status} for run, status in failed(result).items()],
+            "failed": [
+                {"run": run, "status": status} for run, status in failed_runs(result).items()
+            ],
             "unfinished": [_unfinished_json(record) for record in result.unfinished],
             "untold": [{"run": run, "reason": why} for run, why in result.untold.items()],
         }

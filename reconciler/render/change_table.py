@@ -32,7 +32,7 @@ def marked(words: Words) -> str:
 def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
     """One row of the table for each manifest that the change touches."""
     at_once = {
-        run.id for run in plan.runs if run.action is Action.TRIGGER and run.trigger_time <= plan.at
+        run.id for run in plan.runs if run.action is Action.START and run.trigger_time <= plan.at
     }
     for one, row in zip(compared.manifests, rows(compared.manifests, zone), strict=True):
         runs, gone = _runs(one), [change.run for change in one.of(Kind.REMOVED)]

@@ -16,7 +16,7 @@ from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared, Setting
-from reconciler.render.differences import ARROW, Quoted, Words, differences, joined
+from reconciler.render.differences import ARROW, Quoted, Words, differences, join_phrases
 from reconciler.render.words import action_counts
 
 _MOST_VALUES = 3  # of a matrix, at most, that are named
@@ -125,7 +125,7 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
     phrases += _changed(one.of(Kind.CHANGED), "changed", zone)
     phrases += _again(one.of(Kind.RERUN))
     phrases += _changed(one.of(Kind.REFUSED), "edited that ran already", zone)
-    return joined(phrases, ": " if counts else ", ", ", ")
+    return join_phrases(phrases, ": " if counts else ", ", ", ")
 
 
 def _numbers(one: OfManifest) -> str:
@@ -188,7 +188,7 @@ def _again(found: Sequence[Change]) -> Iterator[Words]:
         groups.setdefault(what, []).append(change)
     for what, changes in groups.items():
         ends = Counter(record.status for change in changes for record in change.earlier[-1:])
-        ended = joined([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
+        ended = join_phrases([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
         has = "has" if len(changes) == 1 else "have"
         runs = counted(len(changes), "run")
         yield [f"{what} of {runs} that {has} run already (", *ended, ")"]

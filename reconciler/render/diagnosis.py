@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from reconciler.errors import ExitCode
 from reconciler.render.layout import Screen, as_text
-from reconciler.render.words import joined
+from reconciler.render.words import join_words
 
 _INDENT = 2
 _OF_ALL = "This machine and this clone"
@@ -118,7 +118,7 @@ def _lines(one: Diagnosis, names: Sequence[str], screen: Screen, width: int) -> 
     start = _INDENT + columns + 2 + width + 2
     beside = screen.within(start)
     name, *others = names
-    also = f"; so {'are' if len(others) > 1 else 'is'} {joined(others)}" if others else ""
+    also = f"; so {'are' if len(others) > 1 else 'is'} {join_words(others)}" if others else ""
     # A message of git or of a server may have several lines; the others go below the first.
     first, *more = chain(*map(beside.wrapped, f"{one.message}{also}".split("\n")))
     word = screen.paint(one.health.value, _STYLES[one.health]) + " " * (columns - len(one.health))

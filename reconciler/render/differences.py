@@ -30,7 +30,7 @@ def plain(words: Words) -> str:
     return "".join(word.text if isinstance(word, Quoted) else word for word in words)
 
 
-def joined(phrases: Sequence[Words], first: str, others: str) -> Words:
+def join_phrases(phrases: Sequence[Words], first: str, others: str) -> Words:
     """The phrases in one; `first` separates the first two phrases, `others` separates the rest."""
     words: Words = []
     for number, phrase in enumerate(phrases):
@@ -46,7 +46,7 @@ def differences(change: Change, zone: tzinfo) -> Words:
     phrases = [_difference(name, before, after, zone) for name in change.fields]
     if change.is_renamed:
         phrases.insert(0, ["renamed from ", Quoted(before.declared_name)])
-    return joined(phrases, ", ", ", ")
+    return join_phrases(phrases, ", ", ", ")
 
 
 def _with_commit(text: str) -> Words:
@@ -130,4 +130,4 @@ def _parameters(before: Run, after: Run) -> Words:
         if first != second:
             sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
             phrases.append([Quoted(key), " ", *_between(sides)])
-    return joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]
+    return join_phrases(phrases, ", ", ", ") if phrases else ["parameters in another order"]

@@ -13,7 +13,7 @@ from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared
 from reconciler.render.changes_text import STARTS_NOTHING
 from reconciler.render.differences import Quoted, Words
-from reconciler.render.words import joined
+from reconciler.render.words import join_words
 
 
 def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
@@ -30,7 +30,7 @@ def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
     others = list(_others(plan, compared))
     words: Words = ["This change "]
     if starts:
-        words += [joined(starts), *(_destination(gateway) if gateway else [])]
+        words += [join_words(starts), *(_destination(gateway) if gateway else [])]
         others = ["", *others]
     words += ["; ".join(others), ".", *([f" {unjudged}"] if unjudged else [])]
     return [*words, *_elsewhere(plan, compared, gateway)]
@@ -46,7 +46,7 @@ def _elsewhere(
     told = {one.pointer.rpartition("/gateway/")[2] for one in compared.configuration if one.before}
     touched = {change.id for change in compared.changes}
     number = sum(
-        run.action in {Action.TRIGGER, Action.WAIT} and run.id not in touched for run in plan.runs
+        run.action in {Action.START, Action.WAIT} and run.id not in touched for run in plan.runs
     )
     if gateway is not None and number and told & _DESTINATION:
         runs, verb = counted(number, "run"), "waits" if number == 1 else "wait"
@@ -95,7 +95,7 @@ _AT_ONCE, _LATER, _NOT_YET = range(3)
 def _when(change: Change, planned: Mapping[RunId, PlannedRun], now: EpochMs) -> int:
     """When the next apply starts the changed run."""
     run = planned.get(change.id)
-    if run is None or run.action is not Action.TRIGGER:
+    if run is None or run.action is not Action.START:
         return _NOT_YET
     return _AT_ONCE if run.trigger_time <= now else _LATER
 
@@ -110,7 +110,7 @@ def _its(number: int) -> str:
 
 def _others(plan: Plan, compared: Compared) -> Iterator[str]:
     """What the change does apart from starting runs."""
-    starting = {run.id for run in plan.of_action(Action.TRIGGER)}
+    starting = {run.id for run in plan.of_action(Action.START)}
     kinds = Counter(
         change.kind
         for change in compared.changes

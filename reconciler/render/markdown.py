@@ -131,7 +131,7 @@ def table_head(headings: Sequence[str]) -> list[str]:
     return [table_row(headings), table_row(["---"] * len(headings))]
 
 
-def fitting(lines: Iterable[str], room: int) -> list[str]:
+def fitting_lines(lines: Iterable[str], room: int) -> list[str]:
     """The lines that there is room for, in their order; a line that is too long is skipped."""
     found = []
     for line in lines:

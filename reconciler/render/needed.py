@@ -21,7 +21,7 @@ def attention_marker(environment: str) -> str:
     return marker("attention", environment)
 
 
-def attention(
+def find_needed(
     environment: str, zone: tzinfo, rows: Sequence[StatusRow], *, apply_failed: bool
 ) -> Needed | None:
     """What needs a person: runs in doubt, started twice or amiss, and a failed apply; or None."""

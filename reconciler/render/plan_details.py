@@ -12,7 +12,7 @@ from reconciler.render.backfills import reason_in_words, runs_in_words
 from reconciler.render.markdown import (
     CUT,
     code,
-    fitting,
+    fitting_lines,
     html_code,
     length,
     prose,
@@ -82,14 +82,14 @@ def _tables(
     by_size = sorted(range(len(folds)), key=lambda number: len(folds[number]))
     for served, number in enumerate(by_size):
         share = room // (len(folds) - served)
-        rows[number] = fitting((_detail(run, zone) for run in folds[number]), share)
+        rows[number] = fitting_lines((_detail(run, zone) for run in folds[number]), share)
         room -= length(rows[number])
     return rows
 
 
 def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
     """The lines of one fold. In `details`, GitHub reads Markdown only after a blank line."""
-    more = left_out(hidden, "run", "plan --verbose")
+    more = count_left_out(hidden, "run", "plan --verbose")
     return ["<details>", summary, "", *table, *more, "</details>", ""]
 
 
@@ -116,7 +116,7 @@ def _parameters(parameters: Parameters) -> str:
     return "<br>".join(shown)
 
 
-def left_out(number: int, noun: str, command: str) -> list[str]:
+def count_left_out(number: int, noun: str, command: str) -> list[str]:
     """A paragraph with the number left out and the command that shows all; empty where none is."""
     if not number:
         return []

@@ -15,14 +15,14 @@ from reconciler.render.markdown import (
     CUT,
     code,
     finished,
-    fitting,
+    fitting_lines,
     is_cut,
     length,
     marker,
     prose,
     table_head,
 )
-from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
+from reconciler.render.plan_details import count_left_out, heading_of_times, plan_details, plan_row
 from reconciler.render.review_markdown import review_markdown, waiting_markdown
 from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, needs_attention
 
@@ -119,11 +119,11 @@ def _runs(runs: Sequence[PlannedRun], zone: tzinfo, room: int) -> list[str]:
     )
     room -= length(head)
     kept = length(plan_details(folds, zone, room // 2).lines)
-    rows = fitting((plan_row(run, zone) for run in alone), room - kept)
+    rows = fitting_lines((plan_row(run, zone) for run in alone), room - kept)
     details = plan_details(folds, zone, room - length(rows))
     missing = len(runs) - len(rows) - details.runs
     table = [*head, *rows, ""] if alone else []
-    return [*table, *details.lines, *left_out(missing, "run", "plan --verbose")]
+    return [*table, *details.lines, *count_left_out(missing, "run", "plan --verbose")]
 
 
 def _fold_of(run: PlannedRun) -> tuple[str, Action, str] | None:
@@ -149,8 +149,8 @@ def _problem(problem: Problem) -> str:
 def _listed(noun: str, lines: Iterator[str], number: int, room: int, command: str) -> list[str]:
     if not number:
         return []
-    shown = fitting(lines, room)
-    more = left_out(number - len(shown), noun, command)
+    shown = fitting_lines(lines, room)
+    more = count_left_out(number - len(shown), noun, command)
     return [f"**{counted(number, noun)}**", "", *shown, "", *more]
 
 

@@ -28,7 +28,7 @@ _Line = Sequence[PlannedRun]  # one run, or several of one backfill
 
 _ATTENTION = "bold red"
 _STYLES: Mapping[Action, str] = {
-    Action.TRIGGER: "green",
+    Action.START: "green",
     Action.RESOLVE: _ATTENTION,
     Action.CANCEL: "magenta",
     Action.HOLD: "yellow",
@@ -49,7 +49,7 @@ class Group(Struct, frozen=True, kw_only=True):
     left_out: int  # runs of the action that no group shows; only its last group counts them
 
 
-def groups_of(runs: Sequence[PlannedRun], *, verbose: bool) -> list[Group]:
+def group_runs(runs: Sequence[PlannedRun], *, verbose: bool) -> list[Group]:
     """The runs by action and reason; the runs of a group keep their order.
 
     An action has at most SHOWN_RUNS lines. With `verbose` every run has its own line.
@@ -81,7 +81,7 @@ def _groups_of_action(
             return
 
 
-def is_folded(groups: Sequence[Group]) -> bool:
+def stands_for_several(groups: Sequence[Group]) -> bool:
     """Whether some line stands for several runs."""
     return any(len(line) > 1 for group in groups for line in group.lines)
 

@@ -10,7 +10,13 @@ from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.differences import plain
 from reconciler.render.first_sentence import destination
 from reconciler.render.layout import Screen, as_text
-from reconciler.render.plan_table import INDENT, SHOWN_RUNS, groups_of, is_folded, plan_table
+from reconciler.render.plan_table import (
+    INDENT,
+    SHOWN_RUNS,
+    group_runs,
+    plan_table,
+    stands_for_several,
+)
 from reconciler.render.review_text import review_text
 from reconciler.render.words import (
     COMMIT_DIGITS,
@@ -18,7 +24,7 @@ from reconciler.render.words import (
     action_counts,
     asking,
     command,
-    joined,
+    join_words,
     needs_attention,
 )
 
@@ -45,12 +51,12 @@ def plan_text(
     """
     screen = Screen.of(width, color)
     shown = [run for run in plan.runs if verbose or needs_attention(run)]
-    groups = groups_of(shown, verbose=verbose)
+    groups = group_runs(shown, verbose=verbose)
     blocks = [
         *review_text(plan, review, zone, screen, verbose=verbose),
         _heading(plan, review, screen),
         list(plan_table(groups, zone, screen, verbose=verbose)),
-        [UNFOLD] if is_folded(groups) else [],
+        [UNFOLD] if stands_for_several(groups) else [],
         list(_warnings(plan, screen, verbose=verbose)),
         list(_problems(plan, screen, verbose=verbose)),
         list(_conclusion(plan, screen, review)),
@@ -111,7 +117,7 @@ def _conclusion(plan: Plan, screen: Screen, review: Review) -> Iterator[str]:
     if review.refused:
         yield from screen.wrapped(f"Nothing is started in {plan.environment}: see above.")
         return
-    starts = len(plan.of_action(Action.TRIGGER))
+    starts = len(plan.of_action(Action.START))
     yield from screen.wrapped(_would_do(plan, starts))
 
 
@@ -126,4 +132,4 @@ def _would_do(plan: Plan, starts: int) -> str:
     if doubts:
         deeds.append(f"look for the {counted(doubts, 'run')} in doubt")
     options = ("--preflight",) if plan.refused else ()
-    return f"{command('apply', *options, '--env', plan.environment)} would {joined(deeds)}."
+    return f"{command('apply', *options, '--env', plan.environment)} would {join_words(deeds)}."

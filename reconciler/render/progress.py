@@ -5,7 +5,7 @@ A record of the log has a level, a message, and fields that scripts rely on.
 
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 
-from reconciler.apply.ports import Claimed, Recorded, Settled, Step, Watching
+from reconciler.apply.ports import Claimed, Learned, Recorded, Step, Watching
 from reconciler.counting import counted
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
@@ -44,11 +44,11 @@ class _Tally:
         match step:
             case Claimed():
                 self.claimed += step.runs
-            case Settled(event=events.Absent() as event):
+            case Learned(event=events.Absent() as event):
                 if step.run in self.known or was_not_sent(event):
                     self.claimed -= 1
                 self.known.discard(step.run)
-            case Settled(event=events.Rejected() | events.Unknown()):
+            case Learned(event=events.Rejected() | events.Unknown()):
                 self.known.add(step.run)
             case _ if _is_ordinary_start(step):
                 self.known.add(step.run)
@@ -61,9 +61,9 @@ class _NotSent:
     """
 
     def __init__(self) -> None:
-        self._steps: list[Settled] = []
+        self._steps: list[Learned] = []
 
-    def keep(self, step: Settled) -> str | None:
+    def keep(self, step: Learned) -> str | None:
         """Keep the step; if its reason differs from that of the steps before, give their line."""
         told = self.told() if self._steps and _reason(self._steps[0]) != _reason(step) else None
         self._steps.append(step)
@@ -112,7 +112,7 @@ class PlainProgress:
             if self._triggered - self._told >= EVERY_RUNS:
                 self._tell_count()
             return
-        if not isinstance(step, Settled):
+        if not isinstance(step, Learned):
             self._tell_count()
         if step != self._watching and (self._verbose or not _is_good_end(step)):
             self._write(plain_step(step))
@@ -177,7 +177,7 @@ class LiveProgress:
 
 def _is_of_starts(step: Step) -> bool:
     """Whether the step may change what is known of starts."""
-    if isinstance(step, Settled):
+    if isinstance(step, Learned):
         return not isinstance(step.event, events.Observed | events.Cancelled)
     return isinstance(step, Claimed)
 
@@ -185,31 +185,31 @@ def _is_of_starts(step: Step) -> bool:
 def _is_good_end(step: Step) -> bool:
     """Whether the step is the success of an instance."""
     return (
-        isinstance(step, Settled)
+        isinstance(step, Learned)
         and isinstance(step.event, events.Observed)
         and status_name(step.event.status) in SUCCEEDED
     )
 
 
-def _is_ordinary_start(step: Step) -> TypeGuard[Settled]:
+def _is_ordinary_start(step: Step) -> TypeGuard[Learned]:
     """Whether the step is a start that the service answered with an instance id."""
     return (
-        isinstance(step, Settled)
+        isinstance(step, Learned)
         and isinstance(step.event, events.Triggered)
         and step.event.evidence is None
     )
 
 
-def _is_not_sent(step: Step) -> TypeGuard[Settled]:
+def _is_not_sent(step: Step) -> TypeGuard[Learned]:
     """Whether the step says that no start of a run was sent."""
     return (
-        isinstance(step, Settled)
+        isinstance(step, Learned)
         and isinstance(step.event, events.Absent)
         and was_not_sent(step.event)
     )
 
 
-def _reason(step: Settled) -> str:
+def _reason(step: Learned) -> str:
     """Why no start was sent, safe to show."""
     return visible(said(why_absent(step.event))) if isinstance(step.event, events.Absent) else ""
 
@@ -232,7 +232,7 @@ def _bar(stream: TextIO, *, color: bool | None) -> "Bar":
 
 def step_level(step: Step) -> Literal["info", "warning"]:
     """`warning` for a step that a person should look at."""
-    is_amiss = isinstance(step, Noted) or (isinstance(step, Settled) and _is_amiss(step.event))
+    is_amiss = isinstance(step, Noted) or (isinstance(step, Learned) and _is_amiss(step.event))
     return "warning" if is_amiss else "info"
 
 
@@ -247,7 +247,7 @@ def step_fields(step: Step) -> dict[str, Any]:
         case Claimed():
             until = format_instant(step.until)
             return {"event": "claimed", "claim": step.claim, "count": step.runs, "until": until}
-        case Settled():
+        case Learned():
             return _of_event(step.event)
         case Recorded():
             return {"event": "recorded", "count": step.events}

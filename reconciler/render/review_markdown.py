@@ -20,8 +20,8 @@ from reconciler.render.changes_text import (
     untouched,
 )
 from reconciler.render.first_sentence import destination, opening
-from reconciler.render.markdown import code, fitting, length, prose, table_head
-from reconciler.render.plan_details import left_out
+from reconciler.render.markdown import code, fitting_lines, length, prose, table_head
+from reconciler.render.plan_details import count_left_out
 from reconciler.render.words import COMMIT_DIGITS, local_times, needs_attention
 
 _PLAN = "plan --verbose"
@@ -55,8 +55,8 @@ def waiting_markdown(plan: Plan, compared: Compared, zone: tzinfo, room: int) ->
     if not groups:
         return [words, ""]
     room -= length(["<details>", words, "</details>"]) + 200
-    shown = fitting((_waiting(runs, zone) for runs in groups), room)
-    more = left_out(len(groups) - len(shown), "line", _PLAN)
+    shown = fitting_lines((_waiting(runs, zone) for runs in groups), room)
+    more = count_left_out(len(groups) - len(shown), "line", _PLAN)
     return ["<details>", f"<summary>{words}</summary>", "", *shown, "", *more, "</details>", ""]
 
 
@@ -96,16 +96,16 @@ def _refused(plan: Plan, review: Review) -> list[str]:
 def _listed(heading: str, lines: Sequence[str], noun: str, room: int) -> list[str]:
     if not lines:
         return []
-    shown = fitting(lines, room)
-    return [f"**{heading}**", "", *shown, "", *left_out(len(lines) - len(shown), noun, _PLAN)]
+    shown = fitting_lines(lines, room)
+    return [f"**{heading}**", "", *shown, "", *count_left_out(len(lines) - len(shown), noun, _PLAN)]
 
 
 def _table(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]:
     if not compared.manifests:
         return []
     head = table_head(HEADINGS)
-    shown = fitting(change_rows(plan, compared, zone), room - length(head))
-    more = left_out(len(compared.manifests) - len(shown), "manifest", _PLAN)
+    shown = fitting_lines(change_rows(plan, compared, zone), room - length(head))
+    more = count_left_out(len(compared.manifests) - len(shown), "manifest", _PLAN)
     return [*([*head, *shown, ""] if shown else []), *more]
 
 
@@ -117,4 +117,4 @@ def _unfolded(compared: Compared, zone: tzinfo, room: int) -> Iterator[str]:
             continue
         room -= length(block)
         yield from block
-    yield from left_out(missing, "folded list", _PLAN)
+    yield from count_left_out(missing, "folded list", _PLAN)

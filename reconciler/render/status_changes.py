@@ -15,7 +15,7 @@ from reconciler.render.words import status_words
 _MOST_ALONE = 20  # changes at a time: if there are more, a backfill's share a line
 
 
-def is_under_way(row: StatusRow) -> bool:
+def may_change_soon(row: StatusRow) -> bool:
     """Whether the run is being started, or was started and is due: its state may change soon."""
     match row.state:
         case RunState.CLAIMED:

@@ -12,7 +12,7 @@ from reconciler.render.backfills import together
 from reconciler.render.markdown import (
     code,
     finished,
-    fitting,
+    fitting_lines,
     html_code,
     length,
     prose,
@@ -86,7 +86,7 @@ def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
     groups = together(rows, lambda row: manifest_of(run_name(RunId(row.declared_as or row.run))))
     groups.sort(key=lambda group: min(map(_urgency, group)))
     head = table_head(("Manifest", *(state.replace("-", " ") for state in states)))
-    shown = fitting((_manifest(group, states) for group in groups), room)
+    shown = fitting_lines((_manifest(group, states) for group in groups), room)
     missing = len(groups) - len(shown)
     more = [f"… and {counted(missing, 'more manifest')}", ""] if missing else []
     return [*head, *shown, "", *more]

@@ -11,7 +11,7 @@ from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
 from reconciler.ledger.events import INSTANCE_ID, WHY, Claim
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, Run, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Parameters, Place, Run, RunId
 from reconciler.numerous import Brief, Numerous
 from reconciler.plan import Reason
 from reconciler.plan.outlook import Outlook, outlook_of
@@ -51,7 +51,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires
     settled_from: EpochMs | None = None  # in doubt: a search that begins later settles it
-    claim: ClaimId | None = None
+    claim: Nonce | None = None
     by: str | None = None  # who made that claim
     commit: str | None = None  # of the manifests that the claim was made from
 
@@ -159,7 +159,7 @@ class SuccessRow(Brief[FullRow], msgspec.Struct, frozen=True, eq=False, gc=False
         return self.record.until or None
 
     @property
-    def claim(self) -> ClaimId:  # noqa: D102
+    def claim(self) -> Nonce:  # noqa: D102
         return self.record.claim
 
     @property

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
 
 from reconciler.counting import counted
-from reconciler.enos.statuses import FAILED, NOT_FOUND, status_meaning
-from reconciler.expansion.common import RETRIED
+from reconciler.enos.statuses import FAILED, FAILED_BY_ITSELF, NOT_FOUND, status_meaning
 from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import awaited
@@ -19,7 +18,7 @@ LONGEST_TIME = len("2024-11-03 01:30:00.007-04:00")
 UNFOLD = "--verbose shows every run."
 
 _ACTION_WORDS: Mapping[Action, str] = {
-    Action.TRIGGER: "to trigger",
+    Action.START: "to trigger",
     Action.RESOLVE: "in doubt",
     Action.CANCEL: "to cancel",
     Action.HOLD: "claimed by another apply",
@@ -31,7 +30,7 @@ _ACTION_WORDS: Mapping[Action, str] = {
 }
 
 
-def joined(parts: Sequence[str]) -> str:
+def join_words(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last
@@ -113,7 +112,7 @@ def how_all_start_again(ends: Mapping[RunId, str]) -> list[str]:
 def retried_only_by_name(status: str | None) -> str | None:
     """The status in capitals if a `retry` applies to it only where its `on` names it, else None."""
     name = "" if status is None else status.upper()
-    return name if name in FAILED - RETRIED else None
+    return name if name in FAILED - FAILED_BY_ITSELF else None
 
 
 def _of_a_failed_one(run: RunId, status: str | None) -> str:

@@ -22,8 +22,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
 
 def annotations(found: Sequence[Problem], name: str) -> Iterator[str]:
-    """A command for each problem; see `commands`."""
-    return commands(
+    """A command for each problem; see `annotation_commands`."""
+    return annotation_commands(
         [
             Annotation(title=one.code, message=one.message, place=one.place, line=str(one))
             for one in found
@@ -40,10 +40,12 @@ def problem_annotations(problems: Sequence[Problem]) -> str:
 def error_annotation(message: str, hint: str | None) -> str:
     """An error that ended a command, with what to do about it."""
     told = message if hint is None else f"{message}\n{hint}"
-    return as_text(list(commands([Annotation(title="reconciler", message=told)], "error")))
+    return as_text(
+        list(annotation_commands([Annotation(title="reconciler", message=told)], "error"))
+    )
 
 
-def commands(found: Sequence[Annotation], name: str) -> Iterator[str]:
+def annotation_commands(found: Sequence[Annotation], name: str) -> Iterator[str]:
     """A command for each annotation; `name` is `error` or `warning`.
 
     GitHub shows ten annotations of each kind for a step: the tenth one lists those that are left.

@@ -269,7 +269,7 @@ def read_left_out(
     return [Source(path=one.path, content=blobs[one.oid]) for one in kept], problems
 
 
-def told(count: int, folder: str) -> str:
+def count_missing(count: int, folder: str) -> str:
     """What to say of so many files that are not checked out."""
     files = "1 file is" if count == 1 else f"{count} files are"
     return (

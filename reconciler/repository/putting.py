@@ -25,7 +25,7 @@ class OnDisk(Struct, frozen=True, kw_only=True):
     others: tuple[str, ...]  # with another content
 
 
-def look_before(top: Path, files: Mapping[str, str]) -> OnDisk:
+def look_at_place(top: Path, files: Mapping[str, str]) -> OnDisk:
     """Look at what is there. Raises ReconcilerError for what is no file, or a link on the way."""
     found: dict[str, bool | None] = {path: _look(top, path, text) for path, text in files.items()}
     return OnDisk(

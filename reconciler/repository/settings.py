@@ -102,10 +102,10 @@ def read_configuration(root: Path) -> Configuration:
     if isinstance(found, Problem):
         raise InvalidConfigurationError((found,))
     configuration = parse_configuration(found)
-    return replace(configuration, git=shared(configuration.git))
+    return replace(configuration, git=find_shared(configuration.git))
 
 
-def shared(git: GitConfiguration) -> GitConfiguration:
+def find_shared(git: GitConfiguration) -> GitConfiguration:
     """Where the shared branch is, by the `git` section of a configuration.
 
     In a pull request's pipeline it is the branch that is merged into, whatever the checkout says.

@@ -27,7 +27,7 @@ from reconciler.repository.continuity import (
     lost_or_late_error,
 )
 from reconciler.repository.declaring import Ceiling, read_service
-from reconciler.repository.settings import choose_environment, other_branch, shared
+from reconciler.repository.settings import choose_environment, find_shared, other_branch
 
 PUSH_SECONDS = 60.0  # then the answer counts as lost, and the remote shows if the push landed
 
@@ -257,7 +257,7 @@ class GitStore:
     def _read_configuration(self, tree: CommittedBooks) -> Configuration:
         place = f"{self._remote}/{self.branch}"
         configuration = self._files.configuration(tree, place)
-        if shared(configuration.git) != self._local.git:
+        if find_shared(configuration.git) != self._local.git:
             raise ConfigurationError(
                 f"{self._git.prefix}{CONFIGURATION} on {place} has another `git` section than here",
                 hint="Bring this checkout up to date (git pull), or push the change of it first.",

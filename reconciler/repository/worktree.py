@@ -18,7 +18,7 @@ from reconciler.links import (
     link_problem,
     name_problem,
     no_folder_problem,
-    printable,
+    readable_path,
     submodule_problem,
 )
 from reconciler.model import Place, Problem, Source
@@ -288,7 +288,7 @@ def _decode(raw: bytes) -> str:
 def too_large(path: str, most: int) -> Problem:
     """The problem of a file, or a folder, of more than `most` bytes."""
     return Problem(
-        place=Place(file=printable(path)),
+        place=Place(file=readable_path(path)),
         code="too-large",
         message=f"is larger than {most:,} bytes: divide it into several files",
     )
@@ -296,7 +296,7 @@ def too_large(path: str, most: int) -> Problem:
 
 def _unreadable(path: str, why: str | None) -> Problem:
     return Problem(
-        place=Place(file=printable(path) or "."),
+        place=Place(file=readable_path(path) or "."),
         code="unreadable",
         message=f"cannot be read: {why or 'the system does not say why'}",
     )

@@ -47,7 +47,7 @@ class _Gone(Struct, frozen=True, kw_only=True):
 _Works = dict[tuple[str, date], list[_Gone]]  # by present manifest and business date
 
 
-def repeated(
+def find_repeated(
     declared: Declared,
     ledger: Ledger,
     surroundings: Surroundings = NOTHING_ELSE,

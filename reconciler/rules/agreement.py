@@ -48,10 +48,10 @@ def references(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
     if not run.matching:
         return run.depends_on
     matched = {name for one in run.matching for name in one.names}
-    return (*(name for name in run.depends_on if name not in matched), *groups_of(run, zone))
+    return (*(name for name in run.depends_on if name not in matched), *matched_groups(run, zone))
 
 
-def groups_of(run: Run, zone: tzinfo) -> list[Agreeing]:
+def matched_groups(run: Run, zone: tzinfo) -> list[Agreeing]:
     """The groups that the run's matches mean, one for each match."""
     has = _Values(run, zone)
     return [has.agreeing(one) for one in run.matching]

@@ -24,11 +24,11 @@ from reconciler.model import (
     run_revision,
 )
 from reconciler.renaming import contested
-from reconciler.rules.again import repeated
+from reconciler.rules.again import find_repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
-from reconciler.rules.edits import edited, lowered
+from reconciler.rules.edits import edited_runs, lowered
 from reconciler.times import HOUR_MS, MINUTE_MS, in_zone
 
 Found = tuple[Run, Problem]  # a run, and a problem with it
@@ -69,7 +69,7 @@ def check(
     colliding = [] if same_minute_allowed else list(collisions(runs, ledger, zone, now))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger, zone))
-    again = list(repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
+    again = list(find_repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
     taken = list(rivals(runs, ledger))
     unclear = {run.id for run, _ in taken}  # these get no other finding: nobody knows what they are
     found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)
@@ -127,7 +127,7 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
 
 def _changed(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Found]:
     """Every run that was edited under its revision, or goes back to an earlier revision."""
-    edited_ones, lowered_ones = edited(runs, ledger), list(lowered(runs, ledger))
+    edited_ones, lowered_ones = edited_runs(runs, ledger), list(lowered(runs, ledger))
     if not (edited_ones or lowered_ones):
         return
     newest = _newest_revisions(runs, ledger)

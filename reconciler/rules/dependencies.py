@@ -6,7 +6,13 @@ from itertools import pairwise
 
 from reconciler.ledger import Ledger
 from reconciler.model import Match, Problem, Run, with_parents
-from reconciler.rules.agreement import Groups, groups_of, has_key, keys_of_recorded, known_names
+from reconciler.rules.agreement import (
+    Groups,
+    has_key,
+    keys_of_recorded,
+    known_names,
+    matched_groups,
+)
 from reconciler.schema.paths import Path, dotted, pointer
 
 _MOST_SHOWN = 6  # of the names in a circle
@@ -91,7 +97,7 @@ def _vain(
     for run in runs:
         if ledger.may_have_started(run.id):
             continue
-        for match, group in zip(run.matching, groups_of(run, zone), strict=True):
+        for match, group in zip(run.matching, matched_groups(run, zone), strict=True):
             if match in sound and not (groups.declared(group) or groups.recorded(group)):
                 yield run, _nobody(run, match)
 

@@ -26,10 +26,10 @@ from reconciler.model import (
 
 def is_edited(run: Run, ledger: Ledger) -> bool:
     """Whether the run was started with another digest than the declared one."""
-    return bool(edited((run,), ledger))
+    return bool(edited_runs((run,), ledger))
 
 
-def edited(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
+def edited_runs(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
     """The runs that were started with another digest than the declared one."""
     records = ledger.records
     return [

@@ -23,9 +23,9 @@ from reconciler.errors import ConfigurationError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import SandboxOptions, SettableClock, Stranger
 from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
-from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
+from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, false_answer
 from reconciler.sandbox.flows import FlowInstance, Instances
-from reconciler.sandbox.service import BatchService, CallOutcome, IssuedTokens
+from reconciler.sandbox.service import CallOutcome, IssuedTokens, SandboxService
 from reconciler.sandbox.shown import Shown
 from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.wire import (
@@ -112,7 +112,7 @@ class Sandbox:
         self._instances = Instances(options, shown.zone, self._clock)
         self._strangers = Strangers(options.strangers, self._instances, self._clock.now())
         self._tokens = IssuedTokens(options)
-        self._service = BatchService(shown, self._instances, self._strangers, self._tokens)
+        self._service = SandboxService(shown, self._instances, self._strangers, self._tokens)
         self._one_at_a_time = Lock()  # held by whatever changes the instances
         paths = {path: None for _, path, _ in OPERATIONS}
         self.app = Starlette(
@@ -223,7 +223,7 @@ class Sandbox:
             case Drop():
                 answer = None
             case Reply():
-                answer = told(ending, call.operation)
+                answer = false_answer(ending, call.operation)
             case _:
                 assert_never(ending)
         return CallOutcome(answer=answer, effect=outcome.effect, instance=outcome.instance)
@@ -260,7 +260,7 @@ class Sandbox:
             case "same":
                 extra = response
             case Reply():
-                extra = self._response(told(fault.extra_answer, call.operation))
+                extra = self._response(false_answer(fault.extra_answer, call.operation))
             case _:
                 assert_never(fault.extra_answer)
         after = fault.extra_after

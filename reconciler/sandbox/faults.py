@@ -153,7 +153,7 @@ class _FaultRule:
         return False
 
 
-def told(reply: Reply, operation: Operation) -> SandboxAnswer:
+def false_answer(reply: Reply, operation: Operation) -> SandboxAnswer:
     """The answer that a rule gives in place of the true one."""
     if reply.status in _WITHOUT_BODY:
         return SandboxAnswer(status=reply.status, body=b"", headers=reply.headers)

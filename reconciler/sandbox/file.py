@@ -39,7 +39,7 @@ from reconciler.sandbox.readers import (
     keyed,
     mapping,
     number,
-    one_or_several,
+    one_or_more,
     raw,
     record,
     seconds,
@@ -219,7 +219,7 @@ _FLOW = record(
         "parameters": ("parameters", items(text)),
         "defaults": ("defaults", keyed(text, raw)),
         "runSeconds": ("run_seconds", seconds),
-        "ends": ("ends", one_or_several(_ENDING)),
+        "ends": ("ends", one_or_more(_ENDING)),
         "forgetsAfter": ("forgets_after", seconds),
     }
 )

@@ -186,7 +186,7 @@ def _listed(read: Reader[_T], value: Any) -> str:
     return f": write [{value}]"
 
 
-def one_or_several(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
+def one_or_more(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
     """One value that the reader takes, or a list of them that is not empty."""
     read_all = items(read)
 

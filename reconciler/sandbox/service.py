@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import FlowOptions, SandboxOptions
 from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest
-from reconciler.sandbox.shown import Shown, describe_flow, describe_instance, find
+from reconciler.sandbox.shown import Shown, describe_flow, describe_instance, list_instances
 from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.wire import (
     OF_TOKENS,
@@ -129,7 +129,7 @@ class CallOutcome(Struct, frozen=True, kw_only=True):
     instance: InstanceId | None = None
 
 
-class BatchService:
+class SandboxService:
     """Everything behind the gateway."""
 
     def __init__(
@@ -232,7 +232,9 @@ class BatchService:
 
     def _search(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
-        found = find(self._instances, read_body(call, SearchBody), user, self._options, now)
+        found = list_instances(
+            self._instances, read_body(call, SearchBody), user, self._options, now
+        )
         describe = self._describer(now)
         shown = [describe(one) for one in found.page]
         listed = None if not shown and self._options.empty_list == "null" else shown

@@ -160,7 +160,7 @@ class FoundPage(Struct, frozen=True, kw_only=True):
     count: int | str | None
 
 
-def find(
+def list_instances(
     instances: Instances, wanted: SearchBody, user: str, options: SandboxOptions, now: EpochMs
 ) -> FoundPage:
     """List Flow Instances. Raises RefusalError for an invalid sorter, status or page."""

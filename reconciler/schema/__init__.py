@@ -56,9 +56,9 @@ def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
         decided = False
     else:
         decided = True
-    from reconciler.schema.phrasing import find
+    from reconciler.schema.phrasing import find_wrong
 
-    findings = find(name, value)
+    findings = find_wrong(name, value)
     if decided and not findings:
         return (Finding(path=(), code="schema", words=f"does not conform to the {name} schema"),)
     return findings

@@ -88,7 +88,7 @@ def _judge(check: Callable[[str], object]) -> Callable[[object], bool]:
     return is_valid
 
 
-def find(name: SchemaName, value: Any) -> tuple[Finding, ...]:
+def find_wrong(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     """Everything that is wrong with the value, in the order of the schema's keywords."""
     findings: dict[Finding, None] = {}
     for violation in violations(name, value):

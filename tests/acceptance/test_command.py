@@ -106,7 +106,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("reconciler.cli.checking.validate", broken)
+    monkeypatch.setattr("reconciler.cli.checking.validate_repository", broken)
 
 
 def test_a_bug_exits_with_3_and_keeps_what_to_report_in_a_file(

@@ -279,7 +279,7 @@ def test_the_traceback_of_a_bug_is_inert(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(HOSTILE)
 
-    monkeypatch.setattr("reconciler.cli.checking.validate", broken)
+    monkeypatch.setattr("reconciler.cli.checking.validate_repository", broken)
     assert run(["validate"]) == 3
     captured = capsys.readouterr()
     assert "evil" in captured.err

@@ -9,7 +9,13 @@ from msgspec.structs import replace
 
 from reconciler.apply.known import Known
 from reconciler.apply.look import Look, by_id
-from reconciler.apply.ports import CancelAnswer, Gateway, Instance, LookedUp, Sought
+from reconciler.apply.ports import (
+    CancelAnswer,
+    Gateway,
+    Instance,
+    ObservedInstances,
+    StartedInstance,
+)
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, events
@@ -48,12 +54,14 @@ class FakeService:
 
     listed: list[Instance] = field(default_factory=list)
     got: Callable[[InstanceId, int], Instance | None] | None = None  # id, and the how manieth time
-    quick: dict[InstanceId, tuple[Instance, ...]] | None = None  # what `look_up` says
-    whole: frozenset[InstanceId] = frozenset()  # of which `look_up` says that it has seen all
-    failure: str | None = None  # of `look_up`
+    quick: dict[InstanceId, tuple[Instance, ...]] | None = None  # what `observe_instances` says
+    whole: frozenset[InstanceId] = (
+        frozenset()
+    )  # of which `observe_instances` says that it has seen all
+    failure: str | None = None  # of `observe_instances`
     broken: set[int | None] = field(default_factory=set)  # flows that cannot be searched
     asked: list[str] = field(default_factory=list)
-    sought: list[Sought] = field(default_factory=list)
+    sought: list[StartedInstance] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     gets: dict[InstanceId, int] = field(default_factory=dict)
@@ -84,9 +92,9 @@ class FakeService:
             return self.got(instance, self.gets[instance])
         return next((one for one in self.listed if one.id == instance), None)
 
-    async def look_up(
-        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
-    ) -> LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[StartedInstance], most_requests: int, turn: int = 0
+    ) -> ObservedInstances:
         assert most_requests == 300
         self.asked.append("look up")
         self.sought += sought
@@ -94,7 +102,7 @@ class FakeService:
         found = {
             one.id: tuple(listed for listed in self.listed if listed.id == one.id) for one in sought
         }
-        return LookedUp(
+        return ObservedInstances(
             instances=found if self.quick is None else self.quick,
             failure=self.failure,
             whole=self.whole,

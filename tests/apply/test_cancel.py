@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reconciler.apply.ports import CancelAnswer, Instance
-from reconciler.apply.watch import NotCancelled, cancel
+from reconciler.apply.watch import NotCancelled, cancel_instances
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import Run
 from tests.apply.service import SERVICE, FakeService, a_look, with_gateway
@@ -40,7 +40,7 @@ def cancelled(
 ) -> list[events.Cancelled | NotCancelled]:
     ledger = started(RUN) if ledger is None else ledger
     look = a_look(service, ledger, *(runs or (RUN,)), **more)
-    return asyncio.run(cancel(list(ledger.records.values()), look))
+    return asyncio.run(cancel_instances(list(ledger.records.values()), look))
 
 
 def reason(service: FakeService, *more: Any, **others: Any) -> str:
@@ -110,7 +110,7 @@ def test_what_waits_unlisted_is_cancelled_only_by_an_id_that_is_its_own() -> Non
     ]
     own_ids = a_ledger(a_claim(run, service=SERVICE), a_triggered(run, "3377-1"), *twice)
     look = a_look(FakeService(), own_ids, run, now=after(NOW, MINUTE))
-    (event,) = asyncio.run(cancel([own_ids.records[run.id]], look))
+    (event,) = asyncio.run(cancel_instances([own_ids.records[run.id]], look))
     assert isinstance(event, events.Cancelled)
 
 
@@ -129,7 +129,7 @@ def test_an_id_that_another_run_is_recorded_with_is_never_cancelled() -> None:
     ):
         look = a_look(FakeService(), a_ledger(*recorded), waiting, now=after(NOW, MINUTE))
         record = look.ledger.records[waiting.id]
-        (one,) = asyncio.run(cancel([record], look))
+        (one,) = asyncio.run(cancel_instances([record], look))
         assert isinstance(one, NotCancelled)
         assert why in one.reason
 
@@ -186,5 +186,5 @@ def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
 def test_a_run_whose_flow_nobody_knows_is_left_alone() -> None:
     ledger = started(RUN)
     record = msgspec.structs.replace(ledger.records[RUN.id].full(), flow_id=None)
-    (one,) = asyncio.run(cancel([record], a_look(FakeService([MINE]), ledger, RUN)))
+    (one,) = asyncio.run(cancel_instances([record], a_look(FakeService([MINE]), ledger, RUN)))
     assert one == NotCancelled(run=RUN.id, reason="the ledger does not say its flow")

@@ -10,9 +10,9 @@ from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.evidence import BY_AGREEMENT, BY_NONCE
 from reconciler.apply.ports import Instance
 from reconciler.apply.start import StartOutcome
-from reconciler.apply.suspect import author
+from reconciler.apply.suspect import correlation_value
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, Run
+from reconciler.model import EpochMs, Nonce, Run
 from reconciler.plan import Action
 from tests.apply.service import LATER, SERVICE, SETTLE_SECONDS, FakeService, a_look, with_gateway
 from tests.building import (
@@ -66,7 +66,7 @@ def test_an_instance_that_alone_is_possible_and_agrees_is_recorded_as_inferred()
 
 
 def signed(run: Run, instance: str = "3377-1") -> Instance:
-    pair = (NAME, author(run.id, ClaimId("c1")))
+    pair = (NAME, correlation_value(run.id, Nonce("c1")))
     return an_instance(run, instance, parameters=(*run.parameters, pair))
 
 
@@ -104,7 +104,7 @@ def test_a_claim_of_a_clock_that_was_set_back_is_over_when_it_has_lapsed() -> No
     """And since its own stamp is of that clock, no instance is too old for it."""
     ahead = a_ledger(*in_doubt(RUN, at=after(NOW, 3_600 * SECOND)))
     assert isinstance(doubt(FakeService(), ledger=ahead, now=after(NOW, CLAIM_MS)), Doubt)
-    lapsed = {ClaimId("c1"): after(NOW, CLAIM_MS)}
+    lapsed = {Nonce("c1"): after(NOW, CLAIM_MS)}
     now = after(NOW, CLAIM_MS + SETTLE_MS)
     (found,) = settled(FakeService(), ledger=ahead, lapsed=lapsed, now=now)
     assert isinstance(found, events.Absent)
@@ -146,7 +146,7 @@ def test_two_runs_whose_nonces_stand_in_two_rows_of_one_id_are_both_found() -> N
 def suspected(*recorded: Event, **more: Any) -> Any:
     ledger = a_ledger(*recorded)
     look = a_look(FakeService(), ledger, RUN, **more)
-    return look.suspect(ledger.records[RUN.id], ClaimId("c1"))
+    return look.suspect(ledger.records[RUN.id], Nonce("c1"))
 
 
 def test_the_parameter_that_carried_the_nonce_is_the_claims_own() -> None:
@@ -161,12 +161,12 @@ def test_what_is_known_of_a_claim_makes_its_suspect() -> None:
     suspect = suspected(*in_doubt(RUN), environment=with_gateway(stamp_slack=60))
     assert (suspect.claimed_at, suspect.slack) == (NOW, 60_000)
     assert suspect.parameters == RUN.parameters
-    lapsed = suspected(*in_doubt(RUN), lapsed={ClaimId("c1"): EpochMs(LATER)})
+    lapsed = suspected(*in_doubt(RUN), lapsed={Nonce("c1"): EpochMs(LATER)})
     assert lapsed.claimed_at is None
     changed = a_ledger(*in_doubt(a_run(parameters=())))
     look = a_look(FakeService(), changed, RUN)
     (record,) = changed.records.values()
-    found = look.suspect(record, ClaimId("c1"))
+    found = look.suspect(record, Nonce("c1"))
     assert found is not None
     assert found.parameters is None
 
@@ -176,7 +176,7 @@ def test_parameters_that_a_digest_does_not_prove_are_no_evidence() -> None:
     false = RUN.but(parameters=(("REPLACE", "what nobody sent"),))
     ledger = a_ledger(*in_doubt(RUN))
     (record,) = ledger.records.values()
-    found = a_look(FakeService(), ledger, false).suspect(record, ClaimId("c1"))
+    found = a_look(FakeService(), ledger, false).suspect(record, Nonce("c1"))
     assert found is not None
     assert found.parameters is None
 
@@ -203,7 +203,7 @@ def at_once(run: Run = RUN, instance: str = "3377-5", **more: Any) -> Instance:
 
 def test_what_was_triggered_at_once_is_found_under_that_moment_by_its_nonce() -> None:
     ledger = a_ledger(*in_doubt(RUN, correlation=NAME))
-    pair = (NAME, author(RUN.id, ClaimId("c1")))
+    pair = (NAME, correlation_value(RUN.id, Nonce("c1")))
     shown = at_once(parameters=(*RUN.parameters, pair))
     (found,) = settled(FakeService([shown]), ledger=ledger)
     assert isinstance(found, events.Triggered)
@@ -228,7 +228,7 @@ def test_a_start_that_left_after_its_claim_is_looked_for_until_it_left() -> None
     left = after(NOW, CLAIM_MS + 3_600 * SECOND)
     shown = replace(at_once(), trigger_time=left, created=left, created_latest=left)
     now = after(left, 3_600 * SECOND)
-    knowing = {"lapsed": {ClaimId("c1"): left}}
+    knowing = {"lapsed": {Nonce("c1"): left}}
     assert "3377-5" in doubt(FakeService([shown]), now=now, **knowing).reason
     (found,) = settled(FakeService([shown]), now=now)
     assert isinstance(found, events.Absent)

@@ -31,7 +31,7 @@ from reconciler.apply.start import Batch
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
 from reconciler.errors import ExitCode, RefusedError
 from reconciler.ledger import Event, Ledger
-from reconciler.model import ClaimId, Declared, EpochMs, InstanceId, Run
+from reconciler.model import Declared, EpochMs, InstanceId, Nonce, Run
 from reconciler.plan import Action, PlannedRun, make_plan
 from reconciler.times import format_instant
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, FakeService
@@ -126,7 +126,7 @@ def ports_of(store: KeptStore, service: FakeService, told: Told) -> Ports:
         clock=LoopClock(),
         progress=told.steps.append,
         stop=asyncio.Event(),
-        new_claim=lambda: ClaimId("new"),
+        new_claim=lambda: Nonce("new"),
         jitter=lambda: 0.5,
         rescue=lambda _: "nowhere",
     )
@@ -293,7 +293,7 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
         knowledge = Knowledge(ports, Options(by="ana"), await Branch.open(ports))
         clock = ServiceClock(stamp=LATER, asked=0, answered=0, clock=SetClock())
         batch = Batch(
-            claim=ClaimId("c1"),
+            claim=Nonce("c1"),
             runs=[run],
             lease=Lease(clock=clock, until=NOW, reserve=35),
             progress=lambda _: None,

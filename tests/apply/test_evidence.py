@@ -14,8 +14,8 @@ from reconciler.apply.evidence import (
     BY_AGREEMENT,
     BY_NONCE,
     Ambiguous,
-    Finding,
     Found,
+    Judgement,
     NoneFound,
     evidence_of,
     judge,
@@ -24,9 +24,9 @@ from reconciler.apply.evidence import (
 )
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
-from reconciler.apply.suspect import Standing, Suspect, author, search_window
+from reconciler.apply.suspect import Standing, Suspect, correlation_value, search_window
 from reconciler.ledger import Event, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
 from reconciler.times import format_instant, parse_zone
 from tests.building import (
     EIGHT,
@@ -45,7 +45,7 @@ from tests.building import (
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 SLACK = 300_000
 NAME = "RECONCILER_RUN"
-C0, C1 = ClaimId("c0ffee00" * 4), ClaimId("c1c1c1c1" * 4)
+C0, C1 = Nonce("c0ffee00" * 4), Nonce("c1c1c1c1" * 4)
 TIME = after(EIGHT, 7_250)  # 08:00:07.250
 CLAIMED_AT = after(NOW, 400)
 RUN = a_run(trigger_time=TIME)
@@ -68,12 +68,12 @@ def known_of(*recorded: Event) -> Known:
     return Known([a_ledger(*recorded)])
 
 
-def claimed(*runs: Run, claim: ClaimId = C1, at: EpochMs = CLAIMED_AT, **more: Any) -> events.Claim:
+def claimed(*runs: Run, claim: Nonce = C1, at: EpochMs = CLAIMED_AT, **more: Any) -> events.Claim:
     return a_claim(*runs, claim=claim, at=at, **({"correlation": NAME} | more))
 
 
 def started(
-    run: Run, instance: str = "3377-1", *, claim: ClaimId = C0, at: EpochMs = NOW
+    run: Run, instance: str = "3377-1", *, claim: Nonce = C0, at: EpochMs = NOW
 ) -> list[Event]:
     """Claimed at that time, and triggered half a second later."""
     text = claimed(run, claim=claim, at=after(at, 500)).at
@@ -92,7 +92,7 @@ def stands(one: Instance, known: Known = NOBODY, suspect: Suspect = SUSPECT) -> 
     return standing(suspect, one, known)
 
 
-def judged(*found: Instance, suspect: Suspect = SUSPECT, known: Known = NOBODY) -> Finding:
+def judged(*found: Instance, suspect: Suspect = SUSPECT, known: Known = NOBODY) -> Judgement:
     return judge(suspect, found, known, known.making(suspect.zone))
 
 
@@ -101,7 +101,7 @@ def judged(*found: Instance, suspect: Suspect = SUSPECT, known: Known = NOBODY) 
 
 def test_an_instance_of_another_flow_is_not_the_runs_unless_it_carries_the_nonce() -> None:
     assert stands(replace(MINE, flow_id=1)) is Standing.NOT_OURS
-    signed = replace(carrying(author(RUN.id, C1)), flow_id=1)
+    signed = replace(carrying(correlation_value(RUN.id, C1)), flow_id=1)
     assert stands(signed, suspect=SIGNED) is Standing.OURS
 
 
@@ -120,7 +120,7 @@ def test_what_the_search_for_its_minute_lists_may_be_the_runs_whatever_time_it_s
     shown = replace(MINE, trigger_time=after(TIME, minutes * MINUTE))
     assert isinstance(judged(shown), Ambiguous)
     assert judged(created(after(CLAIMED_AT, -SLACK - 1), shown)) == NoneFound()
-    signed = replace(carrying(author(RUN.id, C1)), trigger_time=shown.trigger_time)
+    signed = replace(carrying(correlation_value(RUN.id, C1)), trigger_time=shown.trigger_time)
     assert judged(signed, suspect=SIGNED) == Found(instance=MINE.id, by=BY_NONCE)
 
 
@@ -145,7 +145,7 @@ def test_parameters_that_are_shown_as_a_blank_are_not_known_to_be_none() -> None
 
 def test_an_instance_with_this_claims_nonce_is_the_runs_whatever_else_is_odd() -> None:
     odd = replace(
-        carrying(author(RUN.id, C1)),
+        carrying(correlation_value(RUN.id, C1)),
         flow_id=None,
         trigger_time=None,
         created=after(NOW, -10 * SLACK),
@@ -189,7 +189,7 @@ def test_what_reads_as_one_run_may_be_what_is_left_of_a_longer_name(shown: str) 
     one = carrying(f"{C1} {shown}")
     assert stands(one, known, SIGNED) is Standing.POSSIBLE
     assert stands(one, known, replace(SIGNED, run=longer.id)) is Standing.POSSIBLE
-    whole = carrying(author(longer.id, C1))
+    whole = carrying(correlation_value(longer.id, C1))
     assert stands(whole, known, SIGNED) is Standing.NOT_OURS
     assert stands(whole, known, replace(SIGNED, run=longer.id)) is Standing.OURS
 
@@ -203,14 +203,14 @@ def test_a_nonce_that_is_not_whole_proves_nothing() -> None:
 def test_an_instance_with_another_claims_nonce_is_not_the_runs() -> None:
     """Not even the same run's, under an older claim."""
     known = known_of(claimed(RUN), claimed(OTHER, claim=C0))
-    for value in (author(OTHER.id, C0), author(RUN.id, C0).upper(), C0):
+    for value in (correlation_value(OTHER.id, C0), correlation_value(RUN.id, C0).upper(), C0):
         assert stands(carrying(value), known, SIGNED) is Standing.NOT_OURS
 
 
 BEFORE, SINCE = after(CLAIMED_AT, -2_000), after(CLAIMED_AT, 2_000)
 APART = [
-    *started(a_run("p", flow_id=7), "7-5f0c9a1e", claim=ClaimId("c7"), at=BEFORE),
-    *started(a_run("q", flow_id=7), "7-77b21d40", claim=ClaimId("c8"), at=BEFORE),
+    *started(a_run("p", flow_id=7), "7-5f0c9a1e", claim=Nonce("c7"), at=BEFORE),
+    *started(a_run("q", flow_id=7), "7-77b21d40", claim=Nonce("c8"), at=BEFORE),
 ]
 
 
@@ -230,9 +230,11 @@ def test_what_a_newer_instance_of_another_may_hide_is_not_absent(
 ) -> None:
     """A service that gives two runs one id may list only the newer."""
     known = known_of(*recorded)
-    verdict = judged(carrying(author(OTHER.id, C0)), suspect=SIGNED, known=known)
+    verdict = judged(carrying(correlation_value(OTHER.id, C0)), suspect=SIGNED, known=known)
     assert isinstance(verdict, Ambiguous if hides else NoneFound)
-    created_before = created(after(CLAIMED_AT, -SLACK - 1), carrying(author(OTHER.id, C0)))
+    created_before = created(
+        after(CLAIMED_AT, -SLACK - 1), carrying(correlation_value(OTHER.id, C0))
+    )
     assert judged(created_before, suspect=SIGNED, known=known) == NoneFound()
 
 
@@ -245,7 +247,7 @@ def test_ids_show_that_each_start_has_its_own_only_by_starts_that_are_known_for_
     named = [APART[2], a_resolved(a_run("q", flow_id=7), "7-77b21d40")]
     assert not known_of(*APART[:2], *named).making(UTC).of_each
     late = a_run("q", flow_id=7, trigger_time=after(EIGHT, SECOND))
-    rounded = started(late, "7-77b21d40", claim=ClaimId("c8"))
+    rounded = started(late, "7-77b21d40", claim=Nonce("c8"))
     assert not known_of(*APART[:2], *rounded).making(UTC).of_each
 
 
@@ -258,25 +260,29 @@ def test_two_ids_of_one_flow_and_time_may_differ_by_the_machine_that_took_the_re
     recorded: list[Event] = []
     for number, id_ in enumerate(ids):
         run = a_run(f"r{number}", flow_id=int(id_[0]))
-        recorded += started(run, id_, claim=ClaimId(f"d{number}"), at=BEFORE)
+        recorded += started(run, id_, claim=Nonce(f"d{number}"), at=BEFORE)
     assert not known_of(*recorded).making(UTC).of_each
 
 
 def test_the_nonce_of_a_run_of_the_next_minute_counts_for_it_may_be_rounded_into_this_one() -> None:
     late = a_run("late", trigger_time=after(EIGHT, -200))
     known = known_of(claimed(RUN), claimed(late, claim=C0))
-    assert stands(carrying(author(late.id, C0)), known, SIGNED) is Standing.NOT_OURS
+    assert stands(carrying(correlation_value(late.id, C0)), known, SIGNED) is Standing.NOT_OURS
 
 
 def test_a_nonce_that_no_ledger_knows_proves_nothing() -> None:
-    assert stands(carrying(author(OTHER.id, C0)), known_of(claimed(RUN)), SIGNED) is (
+    assert stands(carrying(correlation_value(OTHER.id, C0)), known_of(claimed(RUN)), SIGNED) is (
         Standing.POSSIBLE
     )
 
 
 def test_an_instance_with_this_claims_nonce_and_another_of_its_runs_is_not_the_runs() -> None:
     known = known_of(claimed(RUN, OTHER))
-    for value in (author(OTHER.id, C1), author(OTHER.id, C1).upper(), f"other {C1}"):
+    for value in (
+        correlation_value(OTHER.id, C1),
+        correlation_value(OTHER.id, C1).upper(),
+        f"other {C1}",
+    ):
         assert stands(carrying(value), known, SIGNED) is Standing.NOT_OURS
     strange = carrying(f"{C1} something")
     assert stands(strange, known, SIGNED) is Standing.POSSIBLE
@@ -292,31 +298,36 @@ def test_a_nonce_is_found_in_parameters_that_cannot_be_read(*, twice: bool) -> N
     run = a_run("march/2024-03-02", trigger_time=TIME)
     suspect = replace(SIGNED, run=run.id)
     known = known_of(claimed(run, OTHER), claimed(a_run("third", trigger_time=TIME), claim=C0))
-    own = unreadable(author(run.id, C1), twice=twice)
+    own = unreadable(correlation_value(run.id, C1), twice=twice)
     assert stands(own, known, suspect) is Standing.OURS
     slashed = replace(own, carried=own.carried.replace("/", "\\/"))
     assert stands(slashed, known, suspect) is Standing.OURS
-    others = [author(OTHER.id, C1), author(RunId("third"), C0)]
+    others = [correlation_value(OTHER.id, C1), correlation_value(RunId("third"), C0)]
     for value in others:
         assert stands(unreadable(value, twice=twice), known, suspect) is Standing.NOT_OURS
 
 
 def test_a_nonce_counts_only_where_the_reconciler_puts_it() -> None:
     known = known_of(claimed(RUN), claimed(OTHER, claim=C0))
-    assert stands(carrying(author(OTHER.id, C0), "NOTE"), known, SIGNED) is Standing.POSSIBLE
-    assert stands(carrying(author(RUN.id, C1), "NOTE"), known, SIGNED) is Standing.POSSIBLE
+    assert (
+        stands(carrying(correlation_value(OTHER.id, C0), "NOTE"), known, SIGNED)
+        is Standing.POSSIBLE
+    )
+    assert (
+        stands(carrying(correlation_value(RUN.id, C1), "NOTE"), known, SIGNED) is Standing.POSSIBLE
+    )
 
 
 def test_a_parameter_that_the_manifest_sends_is_no_other_claims_nonce() -> None:
     """As where somebody pastes what the console shows."""
     known = known_of(claimed(RUN), claimed(OTHER, claim=C0))
     pasted = replace(SIGNED, parameters=((NAME, f"see {C0.upper()} other"),))
-    assert stands(carrying(author(OTHER.id, C0)), known, pasted) is Standing.POSSIBLE
-    assert stands(unreadable(author(OTHER.id, C0)), known, pasted) is Standing.POSSIBLE
+    assert stands(carrying(correlation_value(OTHER.id, C0)), known, pasted) is Standing.POSSIBLE
+    assert stands(unreadable(correlation_value(OTHER.id, C0)), known, pasted) is Standing.POSSIBLE
 
 
 def test_several_instances_with_the_nonce_are_a_question_for_a_person() -> None:
-    one = carrying(author(RUN.id, C1))
+    one = carrying(correlation_value(RUN.id, C1))
     found = judged(one, replace(one, id=InstanceId("3377-2")), suspect=SIGNED)
     assert found == Ambiguous(reason="several instances carry this claim's nonce: 3377-1, 3377-2")
     assert isinstance(judged(one, replace(one, status=4), suspect=SIGNED), Found)
@@ -447,7 +458,7 @@ def test_the_runs_own_record_under_the_claim_rules_nothing_out() -> None:
 
 def test_ids_that_are_told_apart_in_a_minute_are_not_shared_in_it() -> None:
     third = a_run("third", trigger_time=TIME, flow_id=RUN.flow_id)
-    known = known_of(*started(OTHER), *started(third, "3377-2", claim=ClaimId("c2")))
+    known = known_of(*started(OTHER), *started(third, "3377-2", claim=Nonce("c2")))
     assert stands(MINE, known) is Standing.NOT_OURS
     assert judged(MINE, replace(MINE, id=InstanceId("3377-2")), known=known) == NoneFound()
 
@@ -462,7 +473,7 @@ def test_two_ids_that_rounding_explains_do_not_tell_a_third_run_apart(
     """A service that rounds times to minutes has two ids in each, and shares both."""
     first, second, mine = (after(EIGHT, one * SECOND) for one in seconds)
     one, two = a_run("one", trigger_time=first), a_run("two", trigger_time=second)
-    known = known_of(*started(one, "a"), *started(two, "b", claim=ClaimId("c2")))
+    known = known_of(*started(one, "a"), *started(two, "b", claim=Nonce("c2")))
     suspect = replace(SUSPECT, trigger_time=mine)
     assert stands(replace(MINE, id=InstanceId(instance)), known, suspect) is expected
 
@@ -600,7 +611,15 @@ LEDGERS = [
 stamps = st.sampled_from(
     [None, NOW, *(after(CLAIMED_AT, ms) for ms in (0, 5_000, -1_000, -SLACK, -SLACK - 1))]
 )
-values = st.sampled_from(["", author(RUN.id, C1), author(OTHER.id, C1), author(OTHER.id, C0), C1])
+values = st.sampled_from(
+    [
+        "",
+        correlation_value(RUN.id, C1),
+        correlation_value(OTHER.id, C1),
+        correlation_value(OTHER.id, C0),
+        C1,
+    ]
+)
 instances = st.builds(
     Instance,
     id=st.sampled_from(["1", "2", "3"]).map(InstanceId),

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.apply.fitting import row_of
-from reconciler.apply.instances import Told, only_this_one_runs, tell
+from reconciler.apply.instances import Fate, judge_listed, only_this_one_runs
 from reconciler.apply.ports import Instance
-from reconciler.apply.suspect import author
+from reconciler.apply.suspect import correlation_value
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Parameters, Run, RunId
 from tests.apply.service import SERVICE, FakeService, a_look
 from tests.building import (
     NOW,
@@ -56,10 +56,10 @@ def stamped(at: int) -> dict[str, Any]:
     return {"created": after(NOW, at), "created_latest": after(NOW, at)}
 
 
-def told(ledger: Ledger, *listed: Instance, run: Run = RUN) -> Told:
+def told(ledger: Ledger, *listed: Instance, run: Run = RUN) -> Fate:
     record = ledger.records[run.id]
     look = a_look(FakeService(), ledger, RUN, TWIN)
-    return tell(record, record.starts[0], listed, look.known, look.suspect)
+    return judge_listed(record, record.starts[0], listed, look.known, look.suspect)
 
 
 ALONE = a_ledger(*start(RUN))
@@ -80,7 +80,7 @@ def test_a_later_instance_under_an_adopted_id_is_not_the_one_that_was_adopted() 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_one_row_that_is_listed_says_how_the_run_fares(status: int) -> None:
-    assert told(ALONE, row(status=status)) == Told(status=status, mine=row(status=status))
+    assert told(ALONE, row(status=status)) == Fate(status=status, mine=row(status=status))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
 ) -> None:
     """As where a person starts the flow in the same second, and only the newest is listed."""
     assert told(ALONE, row(parameters=shown)).status == RUNNING
-    assert told(ALONE, row(status=FAIL, parameters=shown)) == Told(
+    assert told(ALONE, row(status=FAIL, parameters=shown)) == Fate(
         reason="nothing that was sent is among the parameters of what has its id: 3377-1",
         for_good=True,
     )
@@ -133,7 +133,7 @@ def test_of_a_run_without_parameters_the_correlation_parameter_is_what_was_sent(
     record = ledger.records[bare.id]
     look = a_look(FakeService(), ledger, bare)
     only = row(status=FAIL, parameters=shown)
-    assert tell(record, record.starts[0], [only], look.known, look.suspect).status == end
+    assert judge_listed(record, record.starts[0], [only], look.known, look.suspect).status == end
 
 
 def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp() -> None:
@@ -200,7 +200,7 @@ def test_a_stamp_in_utc_that_is_cut_may_be_the_runs() -> None:
 def test_a_row_of_another_trigger_time_tells_nothing(shown: dict[str, Any], status: int) -> None:
     """As where an id is a whole day's, and only the newest of an id is listed."""
     found = told(ALONE, row(0, status, **shown))
-    assert found == Told(
+    assert found == Fate(
         reason="what is listed under its id has another trigger time: 3377-1",
         for_good=status == FAIL,
     )
@@ -237,7 +237,7 @@ def test_a_row_that_was_not_created_when_the_run_was_started_tells_nothing(
 ) -> None:
     """As where somebody else's instance has the id, and only the newest of an id is listed."""
     found = told(ALONE, row(at, status))
-    assert found == Told(
+    assert found == Fate(
         reason="what is listed under its id was not created when the run was started: 3377-1",
         for_good=status == FAIL,
     )
@@ -294,7 +294,7 @@ def test_a_row_with_the_stamp_of_one_that_stood_there_before_may_be_that_one(
     found = replace(row(), created=stamp, created_latest=stamp and after(stamp, MINUTE - 1))
     assert told(a_ledger(*start(RUN)), found).status == RUNNING
     ledger = a_ledger(*start(RUN, before=(seen,), looked_at=looked))
-    assert told(ledger, found) == Told(
+    assert told(ledger, found) == Fate(
         reason="what has its id may be what stood there before its claim: 3377-1"
     )
 
@@ -306,7 +306,7 @@ def test_a_row_with_the_stamp_of_one_that_stood_there_before_may_be_that_one(
 def test_another_row_that_is_older_or_newer_than_the_run_is_left_out(hers: int) -> None:
     for at in (-6 * MINUTE, MINUTE):
         for listed in ((row(status=SUCCESS), row(at, hers)), (row(at, hers), row(status=SUCCESS))):
-            assert told(ALONE, *listed) == Told(status=SUCCESS, mine=row(status=SUCCESS))
+            assert told(ALONE, *listed) == Fate(status=SUCCESS, mine=row(status=SUCCESS))
 
 
 def test_rows_of_one_time_are_told_apart_only_by_what_was_sent() -> None:
@@ -315,7 +315,7 @@ def test_rows_of_one_time_are_told_apart_only_by_what_was_sent() -> None:
     assert (found.status, found.for_good) == (None, True)
     assert told(ALONE, mine, row(status=RUNNING)).for_good is False
     hers = replace(hers, parameters=(("REPLACE", "hers"),))
-    assert told(ALONE, mine, hers) == Told(status=SUCCESS, mine=mine)
+    assert told(ALONE, mine, hers) == Fate(status=SUCCESS, mine=mine)
 
 
 def test_rows_that_agree_in_their_status_tell_nothing_either() -> None:
@@ -332,7 +332,7 @@ def test_what_was_seen_before_the_claim_is_left_out() -> None:
     seen = a_ledger(*start(RUN, before=before, looked_at=looked))
     old = row(-29 * SECOND, FAIL)
     assert told(ALONE, old, row()).status is None
-    assert told(seen, old, row()) == Told(status=RUNNING, mine=row())
+    assert told(seen, old, row()) == Fate(status=RUNNING, mine=row())
     assert told(seen, old).status is None
     too_close = a_claim(at=after(NOW, -500)).at  # in one second with the claim
     found = told(a_ledger(*start(RUN, before=before, looked_at=too_close)), old)
@@ -343,7 +343,7 @@ def test_what_was_seen_before_the_claim_is_left_out() -> None:
 
 
 def signed(run: RunId, claim: str, at: int | None, status: int) -> Instance:
-    pair = (NAME, author(run, ClaimId(claim)))
+    pair = (NAME, correlation_value(run, Nonce(claim)))
     return row(at, status, parameters=(*RUN.parameters, pair))
 
 
@@ -353,8 +353,8 @@ def test_the_nonce_tells_the_runs_row_from_all_others() -> None:
     )
     first, second = signed(RUN.id, "c1", None, FAIL), signed(AGAIN.id, "c2", None, SUCCESS)
     for listed in ((first, second), (second, first)):
-        assert told(ledger, *listed) == Told(status=FAIL, mine=first)
-        assert told(ledger, *listed, run=AGAIN) == Told(status=SUCCESS, mine=second)
+        assert told(ledger, *listed) == Fate(status=FAIL, mine=first)
+        assert told(ledger, *listed, run=AGAIN) == Fate(status=SUCCESS, mine=second)
     assert told(ledger, second).status is None
     assert told(ledger, first, run=AGAIN).status is None
 
@@ -366,13 +366,13 @@ def test_a_row_with_the_nonce_of_a_claim_that_is_not_known_to_have_started_is_no
     ledger = a_ledger(*start(RUN, correlation=NAME), other)
     assert told(ledger, signed(TWIN.id, "c9", 0, FAIL)).status is None
     mine, theirs = row(parameters=None), signed(TWIN.id, "c9", 0, FAIL)
-    assert told(ledger, mine, theirs) == Told(status=RUNNING, mine=mine)
+    assert told(ledger, mine, theirs) == Fate(status=RUNNING, mine=mine)
 
 
 def test_several_rows_with_the_nonce_tell_only_what_they_agree_in() -> None:
     ledger = a_ledger(*start(RUN, correlation=NAME))
     one, other = signed(RUN.id, "c1", 0, FAIL), signed(RUN.id, "c1", SECOND, SUCCESS)
-    assert told(ledger, one, replace(other, status=FAIL)) == Told(status=FAIL)
+    assert told(ledger, one, replace(other, status=FAIL)) == Fate(status=FAIL)
     found = told(ledger, one, other)
     assert (found.status, found.for_good) == (None, True)
     assert found.reason.startswith("several instances carry its nonce")
@@ -454,20 +454,20 @@ ATTEMPTS = a_ledger(*start(RUN), *start(AGAIN, "c2", 10 * MINUTE))
 def test_of_two_attempts_each_has_its_own_row() -> None:
     first, second = row(status=FAIL), row(10 * MINUTE, RUNNING)
     for listed in ((first, second), (second, first)):
-        assert told(ATTEMPTS, *listed) == Told(status=FAIL, mine=first)
-        assert told(ATTEMPTS, *listed, run=AGAIN) == Told(status=RUNNING, mine=second)
+        assert told(ATTEMPTS, *listed) == Fate(status=FAIL, mine=first)
+        assert told(ATTEMPTS, *listed, run=AGAIN) == Fate(status=RUNNING, mine=second)
 
 
 def test_where_only_the_newest_row_is_listed_it_is_the_second_attempts() -> None:
     newest = row(10 * MINUTE, SUCCESS)
-    assert told(ATTEMPTS, newest, run=AGAIN) == Told(status=SUCCESS, mine=newest)
+    assert told(ATTEMPTS, newest, run=AGAIN) == Fate(status=SUCCESS, mine=newest)
     assert told(ATTEMPTS, newest).status is None
 
 
 def test_where_only_the_first_row_is_listed_it_is_not_the_second_attempts() -> None:
     """The second may not be listed yet."""
     first = row(status=FAIL)
-    assert told(ATTEMPTS, first) == Told(status=FAIL, mine=first)
+    assert told(ATTEMPTS, first) == Fate(status=FAIL, mine=first)
     assert told(ATTEMPTS, first, run=AGAIN).status is None
 
 
@@ -483,20 +483,20 @@ def test_attempts_right_after_one_another_are_told_apart_by_what_stood_there() -
     )
     ledger = a_ledger(*start(RUN, at=SECOND), *second)
     rows = row(SECOND, FAIL), row(12 * SECOND, RUNNING)
-    assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
-    assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
+    assert told(ledger, *rows) == Fate(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, run=AGAIN) == Fate(status=RUNNING, mine=rows[1])
     assert told(ledger, rows[1]).status is None
     assert told(ledger, rows[0], run=AGAIN).status is None
     strange = row(13 * SECOND, SUCCESS)  # what came after the second claim is not the first's
-    assert told(ledger, *rows, strange) == Told(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, strange) == Fate(status=FAIL, mine=rows[0])
 
 
 def test_attempts_a_minute_apart_are_told_apart_by_what_only_the_first_can_have_made() -> None:
     """Where nobody looked before the second claim, and the first row would fit both."""
     ledger = a_ledger(*start(RUN), *start(AGAIN, "c2", MINUTE))
     rows = row(status=FAIL), row(MINUTE, RUNNING)
-    assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
-    assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
+    assert told(ledger, *rows) == Fate(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, run=AGAIN) == Fate(status=RUNNING, mine=rows[1])
     assert told(ledger, rows[0], run=AGAIN).status is None
 
 
@@ -518,7 +518,7 @@ def test_a_run_of_which_only_the_digest_is_known_may_have_made_what_shows_values
     look = a_look(FakeService(), ledger, new)
     record = ledger.records[new.id]
     only = row(parameters=shown, status=SUCCESS)
-    assert tell(record, record.starts[0], [only], look.known, look.suspect).status is None
+    assert judge_listed(record, record.starts[0], [only], look.known, look.suspect).status is None
 
 
 def test_rows_that_fit_two_runs_alike_tell_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.apply.lease import Lapses, Lease, ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.errors import GatewayError, RefusedError
-from reconciler.model import ClaimId, EpochMs
+from reconciler.model import EpochMs, Nonce
 from tests.building import CLAIM_MS, NOW, a_claim, a_ledger, a_run, after
 from tests.simulation.loop import VirtualLoop
 
@@ -253,7 +253,7 @@ def test_a_gateway_that_does_not_tell_the_time_is_asked_again() -> None:
 
 # A claim of a clock that was set back
 
-CLAIM = ClaimId("c1")
+CLAIM = Nonce("c1")
 LEDGER = a_ledger(a_claim(a_run(), at=after(NOW, 3_600_000)))  # it seems to begin in an hour
 LASTS = CLAIM_MS / 1000
 

@@ -15,7 +15,7 @@ from reconciler.apply.spoken import PersonsDecision
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
 from tests.building import (
     EIGHT,
@@ -119,7 +119,7 @@ def resolved(
     )
     branch = FakeBranch(ledger, environment, too_late=too_late)
     (record,) = asyncio.run(
-        resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
+        resolve(decision, branch, open_gateway, StoppedClock(), lambda: Nonce("a1"))
     )
     return record
 
@@ -153,7 +153,7 @@ def test_what_was_triggered_since_the_claim_may_be_the_runs_whatever_a_person_sa
 
     def said() -> Sequence[Record]:
         return asyncio.run(
-            resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
+            resolve(decision, branch, open_gateway, StoppedClock(), lambda: Nonce("a1"))
         )
 
     if is_refused:

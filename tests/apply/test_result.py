@@ -18,7 +18,7 @@ from tests.building import (
 )
 
 RUN = a_run()
-PLANNED = a_planned(RUN, Action.TRIGGER, "its time is past")
+PLANNED = a_planned(RUN, Action.START, "its time is past")
 DOUBT = Doubt(planned=PLANNED, reason="nothing found yet", decided_at=None)
 TWICE = a_ledger(
     a_claim(RUN), a_triggered(RUN, "3377-1"), a_triggered(RUN, "3377-2", "c2")

@@ -21,7 +21,7 @@ from reconciler.apply.protocol import apply
 from reconciler.apply.sharing import Sharing
 from reconciler.configuration import Limits
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from reconciler.plan import Action
 from tests.apply.service import ENVIRONMENT
 from tests.building import EIGHT, NOW, Unremembering, a_run, after, declared
@@ -104,7 +104,7 @@ class _World(Unremembering):
         await asyncio.sleep(self.latency)
         return ENVIRONMENT.gateway.timezone
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
         assert allowed()
         if self.now() < self.refuses_until:
             return ports.NotSent(reason="connection refused")
@@ -115,8 +115,8 @@ class _World(Unremembering):
         self.under_way[run.flow_id] -= 1
         return ports.TriggeredAnswer(instance=InstanceId(f"i-{run.id}"))
 
-    async def look_up(self, *_: Any) -> ports.LookedUp:
-        return ports.LookedUp(instances={})
+    async def observe_instances(self, *_: Any) -> ports.ObservedInstances:
+        return ports.ObservedInstances(instances={})
 
     # Appliers
 
@@ -134,7 +134,7 @@ class _World(Unremembering):
                 clock=self,
                 progress=lambda _: None,
                 stop=asyncio.Event(),
-                new_claim=lambda: ClaimId(f"{rng.getrandbits(128):032x}"),
+                new_claim=lambda: Nonce(f"{rng.getrandbits(128):032x}"),
                 jitter=rng.random,
                 rescue=lambda _: "",
             ),

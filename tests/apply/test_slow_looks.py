@@ -52,7 +52,7 @@ class SlowService(TellingService):
     async def connection(self) -> AsyncIterator[Connection]:
         yield cast("Connection", self)
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         assert allowed()
         return TriggeredAnswer(instance=InstanceId(f"i-{run.id}"))
 

@@ -13,7 +13,7 @@ from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.ports import Answer, Gateway, NotSent, TriggeredAnswer, UnknownAnswer
 from reconciler.apply.start import Batch, StartOutcome, start_batch
 from reconciler.ledger import Ledger, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
 from tests.building import (
     EIGHT,
     NOW,
@@ -26,7 +26,7 @@ from tests.building import (
 )
 
 MINUTE = 60_000
-C2 = ClaimId("c2")
+C2 = Nonce("c2")
 RUN = a_run()
 
 
@@ -54,7 +54,7 @@ class Answering:
     async def current_time(self) -> EpochMs:
         return NOW
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         if not allowed():
             return NotSent(reason="not allowed")
         self.sent.append(run)
@@ -109,7 +109,7 @@ def test_a_start_is_overdue_if_its_claim_was_over_when_it_had_left(
     local = SetClock()
 
     class Freezing(Answering):
-        async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+        async def start(self, run: Run, allowed: Callable[[], bool]) -> Answer:
             assert allowed()
             self.sent.append(run)
             local.seconds += frozen

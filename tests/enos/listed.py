@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from reconciler.apply.ports import Instance, LookedUp, Sought
+from reconciler.apply.ports import Instance, ObservedInstances, StartedInstance
 from reconciler.enos.listed import ListedWindow
-from reconciler.enos.observing import look_up
+from reconciler.enos.observing import observe_instances
 from reconciler.enos.search import Page
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId
@@ -37,8 +37,10 @@ def instance(id_: str, at: int, created: int = MIDNIGHT) -> Instance:
     )
 
 
-def sought(instances: Iterable[Instance]) -> list[Sought]:
-    return [Sought(id=one.id, trigger_time=one.trigger_time or MIDNIGHT) for one in instances]
+def sought(instances: Iterable[Instance]) -> list[StartedInstance]:
+    return [
+        StartedInstance(id=one.id, trigger_time=one.trigger_time or MIDNIGHT) for one in instances
+    ]
 
 
 def of_days(flows: int, days: int) -> list[Instance]:
@@ -166,7 +168,7 @@ class Service:
             raise failure
 
 
-def looked_up(
-    service: Service, wanted: Sequence[Sought], most: int = 10**6, turn: int = 0
-) -> LookedUp:
-    return asyncio.run(look_up(wanted, most, service.ask, service.get, turn=turn))
+def observed_instances(
+    service: Service, wanted: Sequence[StartedInstance], most: int = 10**6, turn: int = 0
+) -> ObservedInstances:
+    return asyncio.run(observe_instances(wanted, most, service.ask, service.get, turn=turn))

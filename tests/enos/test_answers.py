@@ -25,7 +25,7 @@ from reconciler.enos.answers import (
     judge_error,
     judge_reply,
     start_answer,
-    unsent,
+    unsent_failure,
 )
 from reconciler.model import InstanceId
 
@@ -248,7 +248,7 @@ def test_any_other_exception_is_not_sent_only_while_the_connection_was_not_up(
 def test_whatever_became_of_the_token_request_the_start_was_not_made(
     answer: Any, expected: Answer
 ) -> None:
-    assert unsent(Failed(answer=answer)).answer == expected
+    assert unsent_failure(Failed(answer=answer)).answer == expected
 
 
 @pytest.mark.parametrize("status", [200, 401])
@@ -262,7 +262,7 @@ def test_an_internal_exception_says_of_a_question_that_a_new_token_may_help(stat
 def test_an_internal_exception_in_a_token_request_has_started_nothing() -> None:
     failed = judge_reply(HttpReply(status=200, body=b'{"status": 1005}'), QUOTE, NOW)
     assert isinstance(failed, Failed)
-    assert isinstance(start_answer(unsent(failed), 3377), NotProcessed)
+    assert isinstance(start_answer(unsent_failure(failed), 3377), NotProcessed)
 
 
 def test_data_of_a_success_is_handed_on() -> None:

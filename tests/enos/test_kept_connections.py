@@ -72,9 +72,9 @@ def in_two_writes(first: bytes, second: bytes) -> Act:
 
 async def start_twice(gateway: Scripted, pause: float, **changes: Any) -> list[Answer]:
     async with opened(gateway, **changes) as enos, enos.connection() as connection:
-        first = await connection.trigger(run(), always)
+        first = await connection.start(run(), always)
         await asyncio.sleep(pause)
-        return [first, await connection.trigger(run(), always)]
+        return [first, await connection.start(run(), always)]
 
 
 def assert_the_second_start_has_its_own_answer(answers: list[Answer], gateway: Scripted) -> None:
@@ -190,7 +190,7 @@ def test_a_denial_that_another_answer_comes_with_is_not_believed(
             opened(gateway, ca_file=str(certificate)) as enos,
             enos.connection() as connection,
         ):
-            return await connection.trigger(run(), always)
+            return await connection.start(run(), always)
 
     answered = asyncio.run(start())
     assert isinstance(answered, UnknownAnswer)
@@ -229,7 +229,7 @@ def test_a_server_that_closes_after_its_answer_has_answered_once(
             opened(gateway, ca_file=str(certificate)) as enos,
             enos.connection() as connection,
         ):
-            return await connection.trigger(run(), always)
+            return await connection.start(run(), always)
 
     assert isinstance(asyncio.run(start()), RejectedAnswer)
 

@@ -102,7 +102,7 @@ async def start(slow: Slow, ca_file: Path, allowed: Callable[[], bool] | None = 
         opened(slow.gateway, ca_file=str(ca_file)) as enos,
         enos.connection() as connection,
     ):
-        return await connection.trigger(run(), allowed or slow.allowed)
+        return await connection.start(run(), allowed or slow.allowed)
 
 
 def assert_only_the_head_came(slow: Slow) -> None:
@@ -178,7 +178,7 @@ def trigger_each(*answers: Callable[[], bool]) -> tuple[list[Answer], Scripted]:
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            return [await connection.trigger(run(), allowed) for allowed in answers], gateway
+            return [await connection.start(run(), allowed) for allowed in answers], gateway
 
     return asyncio.run(play())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply.ports import LookedUp, Sought
+from reconciler.apply.ports import ObservedInstances, StartedInstance
 from reconciler.enos.access import Credentials
 from reconciler.enos.client import EnosGateway, open_gateway
 from reconciler.model import EpochMs, InstanceId
@@ -23,7 +23,7 @@ HOUR = 3_600_000
 
 def filled(
     sandbox: Sandbox, flows: Sequence[int], times: Sequence[int], *, list_after: float = 0
-) -> list[Sought]:
+) -> list[StartedInstance]:
     """Starts each flow at each of the times; gives what there is to look up."""
     started = (
         sandbox._instances.add(
@@ -40,21 +40,21 @@ def filled(
         for time in times
         for flow in flows
     )
-    return [Sought(id=one.id, trigger_time=one.trigger_time) for one in started]
+    return [StartedInstance(id=one.id, trigger_time=one.trigger_time) for one in started]
 
 
 def sandbox_at(moment: int, *faults: Fault, **options: Any) -> Sandbox:
     return Sandbox(SandboxOptions(**options), faults, clock=lambda: moment)
 
 
-def looked_up(
-    sandbox: Sandbox, sought: Sequence[Sought], most: int = 300, turn: int = 0
-) -> LookedUp:
+def observed_instances(
+    sandbox: Sandbox, sought: Sequence[StartedInstance], most: int = 300, turn: int = 0
+) -> ObservedInstances:
     keys = Credentials(access_key=sandbox.options.access_key, secret_key=sandbox.options.secret_key)
 
-    async def ask(url: str) -> LookedUp:
+    async def ask(url: str) -> ObservedInstances:
         async with open_gateway(gateway_settings(url), keys) as enos:
-            return await enos.look_up(sought, most, turn)
+            return await enos.observe_instances(sought, most, turn)
 
     with running(sandbox) as url:
         return asyncio.run(ask(url))
@@ -74,7 +74,7 @@ def test_ten_thousand_instances_of_a_hundred_flows_take_less_than_300_requests(
     sandbox = sandbox_at(SERVICE_TIME + HOUR, instance_type=kind, page_base=base)
     midnights = [SERVICE_TIME - day * DAY for day in range(days)]
     sought = filled(sandbox, range(1, 101), midnights)
-    result = looked_up(sandbox, sought)
+    result = observed_instances(sandbox, sought)
     assert result.failure is None
     assert len(result.instances) == 100 * days
     for one in sought:
@@ -92,7 +92,7 @@ def test_others_instances_between_the_sought_ones_are_read_too() -> None:
     days = range(SERVICE_TIME - 9 * DAY, SERVICE_TIME + 1, DAY)
     filled(sandbox, range(901, 921), [day + hour * HOUR for day in days for hour in range(1, 24)])
     sought = filled(sandbox, range(1, 51), days)
-    result = looked_up(sandbox, sought, 400)
+    result = observed_instances(sandbox, sought, 400)
     assert result.failure is None
     assert len(result.instances) == 500
     assert result.whole == result.instances.keys()
@@ -105,7 +105,7 @@ def test_what_the_service_has_forgotten_or_does_not_list_is_asked_for_by_id() ->
     days = range(SERVICE_TIME - 19 * DAY, SERVICE_TIME + 1, DAY)
     forgotten, listed = filled(sandbox, [1], days), filled(sandbox, [2], days)
     unlisted = filled(sandbox, [3], days, list_after=2 * 3600)
-    result = looked_up(sandbox, [*forgotten, *listed, *unlisted])
+    result = observed_instances(sandbox, [*forgotten, *listed, *unlisted])
     assert result.failure is None
     for one in forgotten:
         assert result.instances[one.id] == ()
@@ -128,9 +128,9 @@ def test_a_service_that_breaks_down_midway_leaves_what_was_learned() -> None:
 
     keys = Credentials(access_key="sandbox-key", secret_key="sandbox-secret")
 
-    async def ask(url: str) -> LookedUp:
+    async def ask(url: str) -> ObservedInstances:
         async with open_gateway(gateway_settings(url), keys, sleep=no_time) as enos:
-            return await enos.look_up(sought, 300)
+            return await enos.observe_instances(sought, 300)
 
     with running(sandbox) as url:
         result = asyncio.run(ask(url))
@@ -144,27 +144,27 @@ def test_the_limit_holds_and_the_first_come_first() -> None:
     sandbox = sandbox_at(SERVICE_TIME + HOUR)
     sought = filled(sandbox, range(1, 51), range(SERVICE_TIME - 59 * DAY, SERVICE_TIME + 1, DAY))
     sought.reverse()
-    result = looked_up(sandbox, sought, most=16)
+    result = observed_instances(sandbox, sought, most=16)
     assert sum(asked(sandbox).values()) <= 16
     left = len(sought) - len(result.instances)
     assert result.failure == (
         f"{left} of 3000 instances were not looked up: it takes more than 16 requests"
     )
     assert {one.id for one in sought[:300]} <= result.instances.keys()
-    later = looked_up(sandbox, sought, most=16, turn=1)
+    later = observed_instances(sandbox, sought, most=16, turn=1)
     assert len(later.instances.keys() - result.instances.keys()) > 300
 
 
 def ask(
     script: dict[str, Act | list[Act]],
-    sought: Sequence[Sought],
+    sought: Sequence[StartedInstance],
     question: Callable[[EnosGateway], Awaitable[Any]] | None = None,
-) -> tuple[LookedUp, Scripted]:
-    async def run() -> tuple[LookedUp, Scripted]:
+) -> tuple[ObservedInstances, Scripted]:
+    async def run() -> tuple[ObservedInstances, Scripted]:
         async with scripted(script) as gateway, opened(gateway) as enos:
             if question is not None:
                 await question(enos)
-            return await enos.look_up(sought, 100), gateway
+            return await enos.observe_instances(sought, 100), gateway
 
     return asyncio.run(run())
 
@@ -185,7 +185,8 @@ def page(*entries: Any, count: int | None = None) -> Act:
 
 
 SOME = [
-    Sought(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(SERVICE_TIME + n)) for n in range(8)
+    StartedInstance(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(SERVICE_TIME + n))
+    for n in range(8)
 ]
 ALL = page(*(found(one.id) for one in SOME))
 BY_ID: list[Act] = [answer(found(one.id)) for one in SOME]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.apply.ports import Instance, Sought
+from reconciler.apply.ports import Instance, StartedInstance
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.model import EpochMs, InstanceId
 from tests.enos.listed import (
@@ -27,7 +27,7 @@ from tests.enos.listed import (
     endless,
     ignored,
     instance,
-    looked_up,
+    observed_instances,
     of_days,
     others,
     sought,
@@ -71,7 +71,7 @@ def test_ten_thousand_instances_take_less_than_three_hundred_requests(
 ) -> None:
     kind, largest, count, whole = listing
     service = Service({kind: MANY}, paging=paging, largest=largest, count=count)
-    result = looked_up(service, sought(MANY), most=300)
+    result = observed_instances(service, sought(MANY), most=300)
     assert result.failure is None
     assert result.instances == found(MANY)
     assert result.whole == (result.instances.keys() if whole else set())
@@ -88,7 +88,7 @@ def test_ten_thousand_instances_in_one_month_take_less_than_three_hundred_reques
     ]
     strangers = others(9_000, 30)
     service = Service({2: shuffled(month, strangers), 1: others(2_000, 30, prefix="periodic")})
-    result = looked_up(service, sought(month), most=300)
+    result = observed_instances(service, sought(month), most=300)
     assert (result.failure, result.instances) == (None, found(month))
     assert result.whole == result.instances.keys()
     assert service.requests <= 230
@@ -100,7 +100,7 @@ def test_windows_are_halved_where_others_instances_fill_too_many_pages() -> None
         instance(f"{flow}-{at}", MIDNIGHT - at * 365 * DAY) for at in (0, 1) for flow in range(100)
     ]
     service = Service({0: shuffled(ours, others(40_000, 365))})
-    result = looked_up(service, sought(ours))
+    result = observed_instances(service, sought(ours))
     assert result.instances == found(ours)
     assert result.whole == result.instances.keys()
     assert service.requests <= 3 + 2 * 9
@@ -115,7 +115,7 @@ def test_few_among_very_many_take_less_than_twice_of_asking_for_each(
     crowd = [instance(f"o-{n}", MIDNIGHT - n % 100 * DAY) for n in range(30_000)]
     few = shuffled(MANY)[:number]
     service = Service({0: crowd, 1: crowd, 2: crowd} | {kind: shuffled(crowd, MANY)})
-    result = looked_up(service, sought(few))
+    result = observed_instances(service, sought(few))
     assert result.instances == found(few)
     assert service.requests <= number * 2
 
@@ -125,7 +125,7 @@ def test_one_flows_history_among_a_crowd_at_each_of_its_times_is_asked_for_by_id
     history = [instance(f"7-{day}", MIDNIGHT - day * DAY) for day in range(200)]
     crowd = [instance(f"o-{n}", MIDNIGHT - n % 200 * DAY) for n in range(200 * 1_000)]
     service = Service({0: shuffled(history, crowd)})
-    result = looked_up(service, sought(history), most=300)
+    result = observed_instances(service, sought(history), most=300)
     assert result.instances == found(history)
     assert result.whole == set()
     assert service.requests <= 250
@@ -144,9 +144,9 @@ def test_a_window_holds_what_is_listed_with_a_time_that_was_cut_or_rounded(
     listed_at: int, time: int
 ) -> None:
     listed = [instance(f"1-{n}", listed_at) for n in range(10)]
-    wanted = [Sought(id=one.id, trigger_time=EpochMs(time)) for one in listed]
+    wanted = [StartedInstance(id=one.id, trigger_time=EpochMs(time)) for one in listed]
     service = Service({0: listed})
-    result = looked_up(service, wanted)
+    result = observed_instances(service, wanted)
     assert result.instances == found(listed)
     assert result.whole == result.instances.keys()
     assert service.asked_for == []
@@ -159,8 +159,8 @@ def test_every_row_that_shares_a_sought_id_is_seen_even_of_the_next_minute() -> 
         for at, status in [(-30_000, 1), (29_000, -1)]
     )
     rest = [instance(f"2-{n}", MIDNIGHT) for n in range(9)]
-    wanted = [Sought(id=InstanceId("1-0"), trigger_time=MIDNIGHT), *sought(rest)]
-    result = looked_up(Service({0: [earlier, *rest], 1: [later]}), wanted)
+    wanted = [StartedInstance(id=InstanceId("1-0"), trigger_time=MIDNIGHT), *sought(rest)]
+    result = observed_instances(Service({0: [earlier, *rest], 1: [later]}), wanted)
     assert set(result.instances[InstanceId("1-0")]) == {earlier, later}
     assert InstanceId("1-0") in result.whole
 
@@ -169,15 +169,20 @@ def test_rows_that_share_an_id_are_all_kept_however_alike_they_are() -> None:
     failed = replace(instance("1-0", MIDNIGHT), status=-1)
     running = replace(failed, status=2)
     rest = [instance(f"2-{n}", MIDNIGHT) for n in range(9)]
-    result = looked_up(Service({2: [failed, running, running, *rest]}), sought([failed, *rest]))
+    result = observed_instances(
+        Service({2: [failed, running, running, *rest]}), sought([failed, *rest])
+    )
     assert result.instances[failed.id] == (failed, running, running)
     assert result.whole == result.instances.keys()
 
 
 def test_the_window_of_a_group_reaches_a_minute_beyond_the_minutes_of_its_ends() -> None:
-    wanted = [Sought(id=InstanceId(f"1-{n}"), trigger_time=EpochMs(MIDNIGHT + n)) for n in range(9)]
+    wanted = [
+        StartedInstance(id=InstanceId(f"1-{n}"), trigger_time=EpochMs(MIDNIGHT + n))
+        for n in range(9)
+    ]
     service = Service({})
-    looked_up(service, wanted)
+    observed_instances(service, wanted)
     window = ListedWindow(
         from_time=EpochMs(MIDNIGHT - MINUTE), to_time=EpochMs(MIDNIGHT + 2 * MINUTE)
     )
@@ -191,7 +196,7 @@ def test_what_a_whole_window_does_not_show_is_asked_for_by_id_and_whole_too() ->
     unlisted = [instance(f"unlisted-{n}", MIDNIGHT - n * DAY) for n in range(5)]
     ours = of_days(2, 100)
     service = Service({0: ours, 3: unlisted})
-    result = looked_up(service, sought(shuffled(gone, unlisted, ours)))
+    result = observed_instances(service, sought(shuffled(gone, unlisted, ours)))
     assert result.failure is None
     assert result.instances == found([*ours, *unlisted]) | {one.id: () for one in gone}
     assert result.whole == result.instances.keys()
@@ -199,14 +204,14 @@ def test_what_a_whole_window_does_not_show_is_asked_for_by_id_and_whole_too() ->
 
 
 def test_what_was_only_asked_for_by_id_is_not_whole() -> None:
-    result = looked_up(Service({0: MANY}), sought(MANY[:4]))
+    result = observed_instances(Service({0: MANY}), sought(MANY[:4]))
     assert (result.instances, result.whole) == (found(MANY[:4]), frozenset())
 
 
 def test_an_entry_without_a_readable_id_may_be_any_that_is_sought() -> None:
     ours = of_days(10, 1)
     nameless = replace(instance("x", MIDNIGHT), id=NAMELESS)
-    result = looked_up(Service({0: [nameless, *ours]}), sought(ours))
+    result = observed_instances(Service({0: [nameless, *ours]}), sought(ours))
     assert (result.instances, result.failure) == (found(ours), None)
     assert result.whole == set()
 
@@ -214,7 +219,7 @@ def test_an_entry_without_a_readable_id_may_be_any_that_is_sought() -> None:
 def test_a_list_that_shows_less_than_it_counts_is_not_whole_and_shows_what_it_shows() -> None:
     ours = of_days(10, 1)
     service = Service({0: ours}, count=lambda every, _: every + 1)
-    result = looked_up(service, sought(ours))
+    result = observed_instances(service, sought(ours))
     assert result.instances == found(ours)
     assert result.failure is not None
     assert "counts 11 instances of type 0 and shows 10" in result.failure
@@ -249,6 +254,6 @@ def test_everything_is_learned_however_the_service_lists_it(
     service = Service(
         by_kind, paging=layout["paging"], largest=layout["largest"], count=layout["count"]
     )
-    result = looked_up(service, sought(ours))
+    result = observed_instances(service, sought(ours))
     assert result.instances == found(ours) | {one.id: () for one in gone}
     assert service.requests <= 16 * 12 + 5 * len(ours)

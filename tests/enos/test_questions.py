@@ -370,7 +370,7 @@ def test_no_cache_may_answer_whatever_is_asked() -> None:
         await enos.current_time()
         await enos.search(None, EpochMs(0), EpochMs(1))
         async with enos.connection() as connection:
-            await connection.trigger(run(), always)
+            await connection.start(run(), always)
 
     _, gateway = ask({"instance/search": EMPTY, "updateAndTrigger": answer()}, question)
     assert {one.action for one in gateway.received} >= {"token/get", "getCurrentTime"}

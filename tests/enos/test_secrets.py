@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.apply.ports import Sought, TriggeredAnswer
+from reconciler.apply.ports import StartedInstance, TriggeredAnswer
 from reconciler.enos.access import Credentials
 from reconciler.enos.answers import Quoting
 from reconciler.enos.http import Outgoing
@@ -76,7 +76,7 @@ ACTS: list[Act] = [
 ]
 
 
-MANY = [Sought(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(0)) for n in range(20)]
+MANY = [StartedInstance(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(0)) for n in range(20)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_no_error_answer_or_log_line_holds_a_secret(
             GATEWAYS.append(gateway)
             async with enos.connection() as connection:
                 for _ in range(2):
-                    outcome = await connection.trigger(run(), always)
+                    outcome = await connection.start(run(), always)
                     assert not isinstance(outcome, TriggeredAnswer)
                     shown.append(repr(outcome))
             now = EpochMs(0)
@@ -120,7 +120,7 @@ def test_no_error_answer_or_log_line_holds_a_secret(
                 enos.instance(InstanceId("3377-1")),
                 enos.flow(3377),
                 enos.cancel(InstanceId("3377-1")),
-                enos.look_up(MANY, 100),
+                enos.observe_instances(MANY, 100),
             ):
                 try:
                     shown.append(repr(await question))

@@ -50,7 +50,7 @@ def test_a_start_that_fails_in_the_handshake_was_not_sent(certificate: Path) -> 
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            return await connection.trigger(run(), always)
+            return await connection.start(run(), always)
 
     assert isinstance(asyncio.run(start()), NotSent)
 
@@ -184,7 +184,7 @@ def test_a_proxy_of_the_environment_is_used_and_its_refusal_means_not_sent(
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             proxy.url = "https://gateway.example.test"
             async with opened(proxy) as enos, enos.connection() as connection:
-                answer = await connection.trigger(run(), always)
+                answer = await connection.start(run(), always)
             return answer, [one.method for one in proxy.received]
 
     answer, methods = asyncio.run(start())
@@ -211,6 +211,6 @@ def test_a_server_that_never_answers_the_handshake_is_not_sent_to() -> None:
         async with scripted() as gateway:
             gateway.url = gateway.url.replace("http:", "https:")
             async with opened(gateway, timeout=1) as enos, enos.connection() as connection:
-                return await connection.trigger(run(), always)
+                return await connection.start(run(), always)
 
     assert isinstance(asyncio.run(start()), NotSent)

@@ -57,7 +57,7 @@ def trigger(
             opened(gateway, timeout=timeout) as enos,
             enos.connection() as connection,
         ):
-            return await connection.trigger(run(), allowed), gateway
+            return await connection.start(run(), allowed), gateway
 
     return asyncio.run(start())
 
@@ -113,7 +113,7 @@ def test_the_signature_holds_for_what_the_wire_carries_whatever_characters_are_i
             opened(gateway, user_id="ü ser+1&a=b%41", org_id="o/1?#") as enos,
             enos.connection() as connection,
         ):
-            await connection.trigger(run(parameters), always)
+            await connection.start(run(parameters), always)
             return gateway.of("updateAndTrigger")[0]
 
     post = asyncio.run(start())
@@ -246,7 +246,7 @@ def test_permission_is_asked_after_everything_that_has_to_be_waited_for() -> Non
                 asked.append((len(gateway.of("token/get")), len(naps.taken)))
                 return True
 
-            await connection.trigger(run(), allowed)
+            await connection.start(run(), allowed)
 
     asyncio.run(start())
     # The token was there, and the rate limit had been waited for: before connecting, before the
@@ -260,7 +260,7 @@ def test_a_refused_connection_is_not_sent() -> None:
             await enos.current_time()  # so that there is a token
             async with enos.connection() as connection:
                 enos._session._base = "http://127.0.0.1:1"
-                return await connection.trigger(run(), always)
+                return await connection.start(run(), always)
 
     assert isinstance(asyncio.run(start()), NotSent)
 
@@ -276,7 +276,7 @@ def test_a_time_limit_reached_while_connecting_is_not_sent(
             await enos.current_time()
             async with enos.connection() as connection:
                 monkeypatch.setattr("httpcore._backends.anyio.anyio.connect_tcp", _never)
-                return await connection.trigger(run(), always)
+                return await connection.start(run(), always)
 
     outcome = asyncio.run(start())
     assert isinstance(outcome, NotSent)
@@ -306,7 +306,7 @@ def test_without_a_token_the_start_was_not_processed(act: Act) -> None:
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            return await connection.trigger(run(), always), gateway
+            return await connection.start(run(), always), gateway
 
     outcome, gateway = asyncio.run(start())
     assert isinstance(outcome, NotProcessed)
@@ -327,8 +327,8 @@ def test_a_refused_token_is_not_processed_and_the_next_start_has_another(refusal
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            first = await connection.trigger(run(), always)
-            return first, await connection.trigger(run(), always), gateway
+            first = await connection.start(run(), always)
+            return first, await connection.start(run(), always), gateway
 
     first, second, gateway = asyncio.run(start())
     assert isinstance(first, NotProcessed)
@@ -349,8 +349,8 @@ def test_a_refused_token_that_is_given_out_again_is_refreshed() -> None:
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            await connection.trigger(run(), always)
-            await connection.trigger(run(), always)
+            await connection.start(run(), always)
+            await connection.start(run(), always)
             return gateway
 
     gateway = asyncio.run(start())
@@ -375,7 +375,7 @@ def test_each_start_of_many_workers_has_a_connection_of_its_own() -> None:
             async def work() -> None:
                 async with enos.connection() as connection:
                     for _ in range(starts):
-                        assert isinstance(await connection.trigger(run(), always), TriggeredAnswer)
+                        assert isinstance(await connection.start(run(), always), TriggeredAnswer)
 
             await asyncio.gather(*(work() for _ in range(workers)))
             return gateway
@@ -401,7 +401,7 @@ def test_starts_on_one_connection_queue_and_permission_is_asked_when_their_turn_
                 asked.append(len(gateway.of("updateAndTrigger")))
                 return True
 
-            await asyncio.gather(*(connection.trigger(run(), allowed) for _ in range(4)))
+            await asyncio.gather(*(connection.start(run(), allowed) for _ in range(4)))
             return gateway
 
     gateway = asyncio.run(start())
@@ -427,9 +427,9 @@ def test_a_connection_that_the_server_closed_while_idle_does_not_make_the_next_s
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            await connection.trigger(run(), always)
+            await connection.start(run(), always)
             await closed.wait()
-            return await connection.trigger(run(), always), gateway
+            return await connection.start(run(), always), gateway
 
     outcome, gateway = asyncio.run(start())
     assert isinstance(outcome, TriggeredAnswer)
@@ -444,7 +444,7 @@ def test_a_connection_works_on_after_a_broken_answer() -> None:
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            return [await connection.trigger(run(), always) for _ in range(4)]
+            return [await connection.start(run(), always) for _ in range(4)]
 
     *broken, last = asyncio.run(start())
     assert all(isinstance(one, UnknownAnswer) for one in broken)
@@ -466,7 +466,7 @@ def test_a_cancelled_start_is_cancelled_and_its_connection_is_closed() -> None:
             opened(gateway) as enos,
             enos.connection() as connection,
         ):
-            task = asyncio.create_task(connection.trigger(run(), always))
+            task = asyncio.create_task(connection.start(run(), always))
             await arrived.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -481,7 +481,7 @@ def test_a_path_in_the_url_is_kept_and_a_slash_at_its_end_does_not_matter() -> N
         async with scripted({"updateAndTrigger": STARTED}) as gateway:
             gateway.url += "/enos/"
             async with opened(gateway) as enos, enos.connection() as connection:
-                await connection.trigger(run(), always)
+                await connection.start(run(), always)
             return [one.path for one in gateway.received]
 
     token, post = asyncio.run(start())
@@ -497,9 +497,9 @@ def test_stamps_follow_the_services_clock_once_it_is_known() -> None:
             opened(gateway, clock=lambda: local) as enos,
             enos.connection() as connection,
         ):
-            await connection.trigger(run(), always)
+            await connection.start(run(), always)
             await enos.current_time()
-            await connection.trigger(run(), always)
+            await connection.start(run(), always)
             return [int(one.headers["apim-timestamp"]) for one in gateway.of("updateAndTrigger")]
 
     assert asyncio.run(start()) == [SERVICE_TIME - 5 * 3_600_000, SERVICE_TIME]
@@ -534,7 +534,7 @@ def test_all_workers_share_one_rate_limit() -> None:
 
             async def work() -> None:
                 async with enos.connection() as connection:
-                    await connection.trigger(run(), always)
+                    await connection.start(run(), always)
 
             await asyncio.gather(*(work() for _ in range(4)))
         return naps.taken

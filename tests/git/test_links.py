@@ -1,4 +1,4 @@
-from reconciler.links import link_problem, name_problem, printable
+from reconciler.links import link_problem, name_problem, readable_path
 from reconciler.model import Place
 
 
@@ -10,7 +10,7 @@ def test_the_problem_names_the_link_and_what_to_do() -> None:
 
 def test_a_name_that_is_not_utf8_can_be_printed() -> None:
     name = b"caf\xe9.yaml".decode("utf-8", "surrogateescape")
-    assert printable(name) == r"caf\xe9.yaml"
+    assert readable_path(name) == r"caf\xe9.yaml"
     problem = name_problem(name)
     assert problem is not None
     assert str(problem).startswith(r"caf\xe9.yaml:1:1: file-name:")

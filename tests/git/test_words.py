@@ -6,14 +6,14 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import Git
-from reconciler.git.causes import advice, kind_of
+from reconciler.git.causes import advice, cause_kind
 from reconciler.git.command import run_git
 from reconciler.git.said import (
     MOST_BYTES,
+    keep_both_ends,
     mentioned_address,
     readable,
     remote_words,
-    shortened,
     without_credentials,
 )
 from tests.repositories import git
@@ -93,7 +93,7 @@ def _cost_of_reading(said: bytes) -> float:
     shown = readable(said)
     remote_words(shown)
     advice(shown[:MOST_BYTES])
-    kind_of(shown[:MOST_BYTES])
+    cause_kind(shown[:MOST_BYTES])
     mentioned_address(shown)
     return process_time() - began
 
@@ -115,14 +115,14 @@ def test_a_password_is_struck_out_up_to_the_last_sign_that_may_end_it(
 
 
 def test_of_a_long_answer_both_ends_are_kept_and_no_word_is_cut() -> None:
-    shown = readable(shortened(b"remote: no\nssh://u:s3c", b"ret@h x\nfatal: end\n", 7_000))
+    shown = readable(keep_both_ends(b"remote: no\nssh://u:s3c", b"ret@h x\nfatal: end\n", 7_000))
     assert shown.split("\n") == [
         "remote: no",
         "(7016 bytes of what git said are left out here)",
         " x",
         "fatal: end",
     ]
-    assert readable(shortened(b"ssh://u:s3c", b"ret@h", 1)) == (
+    assert readable(keep_both_ends(b"ssh://u:s3c", b"ret@h", 1)) == (
         "(17 bytes of what git said are left out here)"
     )
 

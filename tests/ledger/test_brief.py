@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from reconciler.ledger import Event, Ledger, read_events
 from reconciler.ledger.brief import BriefRecord, ClaimedRuns
 from reconciler.ledger.events import Claim, claimed_run
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 from reconciler.ledger.outcomes import with_outcome
 from reconciler.ledger.records import STARTED, FullRecord, Phase, ledger_instant
-from reconciler.model import ClaimId, Digest, EpochMs, RunId
+from reconciler.model import Digest, EpochMs, Nonce, RunId
 from tests.building import a_claim, a_digest, a_ledger, a_run, a_triggered, an_observed
 from tests.ledger.histories import histories
 
@@ -92,7 +92,7 @@ def test_a_run_that_was_claimed_started_and_has_succeeded_is_kept_briefly(
         {"inferred": True},
         {"evidence": {"found": []}},
         {"at": "2024-03-02T08:00:00Z"},
-        {"claim": ClaimId("c0")},
+        {"claim": Nonce("c0")},
         {"claim": None},
     ],
     ids=str,
@@ -146,7 +146,7 @@ def test_a_run_that_has_ended_costs_few_bytes() -> None:
     story: list[Event] = [a_claim(*runs)]
     story += [a_triggered(run, f"3377-{number}") for number, run in enumerate(runs)]
     story += [an_observed(run, 1) for run in runs]
-    files = {"ledger.jsonl": encode(story)}
+    files = {"ledger.jsonl": encode_events(story)}
     del story
     tracemalloc.start()
     try:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event
 from reconciler.ledger.events import VERSION
-from reconciler.ledger.lines import decode, encode
+from reconciler.ledger.lines import decode_events, encode_events
 from tests.building import a_claim, a_run, a_triggered, an_absent, an_adopted, an_observed
 from tests.ledger.histories import histories
 
 FILE = "state/prod/ledger.jsonl"
 RUN = a_run()
-LINE = encode([an_observed(RUN)]).rstrip(b"\n")
+LINE = encode_events([an_observed(RUN)]).rstrip(b"\n")
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -26,7 +26,7 @@ json_values = st.recursive(
 
 
 def read(content: bytes) -> list[Event]:
-    return list(decode(content, FILE))
+    return list(decode_events(content, FILE))
 
 
 def refusal(content: bytes) -> LedgerError:
@@ -37,16 +37,16 @@ def refusal(content: bytes) -> LedgerError:
 
 @given(histories())
 def test_events_written_and_read_again_are_the_same(history: Sequence[Event]) -> None:
-    assert read(encode(history)) == history
+    assert read(encode_events(history)) == history
 
 
 @given(histories())
 def test_each_event_is_one_line(history: Sequence[Event]) -> None:
-    assert encode(history).count(b"\n") == len(history)
+    assert encode_events(history).count(b"\n") == len(history)
 
 
 def test_a_line_has_the_names_that_the_contract_gives_its_fields() -> None:
-    line = encode([a_triggered(RUN, evidence={"found": 1})])
+    line = encode_events([a_triggered(RUN, evidence={"found": 1})])
     assert msgspec.json.decode(line) == {
         "event": "triggered",
         "v": 1,
@@ -63,7 +63,7 @@ def test_a_line_has_the_names_that_the_contract_gives_its_fields() -> None:
 
 def test_a_person_who_saw_that_a_run_was_not_started_writes_null() -> None:
     line = b'{"event":"resolved","v":1,"at":"x","run":"wind","by":"ana","triggered":null}'
-    assert encode(read(line)) == line + b"\n"
+    assert encode_events(read(line)) == line + b"\n"
     assert "triggered" in str(refusal(line.replace(b',"triggered":null', b"")))
 
 
@@ -100,7 +100,7 @@ def test_fields_that_are_not_known_may_stand_beside_the_others() -> None:
         LINE.replace(b"wind", b"w\xffnd"),
         LINE.replace(b"wind", b"\\ud800"),
         b"[" * 100_000,
-        encode([an_absent(RUN)]).replace(b'{"notStarted"', b'{"a":' * 5_000),
+        encode_events([an_absent(RUN)]).replace(b'{"notStarted"', b'{"a":' * 5_000),
     ],
 )
 def test_a_line_that_is_no_event_is_named_with_file_and_line(bad: bytes) -> None:
@@ -135,7 +135,7 @@ def test_a_line_is_one_event_however_many_there_are_in_all(bad: bytes, line: int
 def test_a_claim_whose_times_cannot_be_told_is_named_with_file_and_line(
     field: str, time: str
 ) -> None:
-    line = encode([msgspec.structs.replace(a_claim(RUN), **{field: time})])
+    line = encode_events([msgspec.structs.replace(a_claim(RUN), **{field: time})])
     assert str(refusal(LINE + b"\n" + line)).startswith(f"{FILE}:2: not a ledger event: the time")
 
 
@@ -144,7 +144,7 @@ def test_a_run_whose_number_cannot_be_told_is_named_with_file_and_line(run: str)
     claim = msgspec.structs.replace(
         a_claim(RUN), runs={run: next(iter(a_claim(RUN).runs.values()))}
     )
-    line = encode([claim])
+    line = encode_events([claim])
     assert str(refusal(LINE + b"\n" + line)) == (
         f"{FILE}:2: not a ledger event: the run '{run}' has no number behind `@` or `#`"
     )
@@ -172,7 +172,7 @@ def test_a_newer_format_is_named_whatever_else_has_changed_in_it(newer: bytes) -
 
 def test_an_adoption_is_of_a_format_of_its_own_for_which_older_reconcilers_stop() -> None:
     """They say then that a newer one wrote it, and not that the file is damaged."""
-    line = encode([an_adopted(RUN)]).rstrip(b"\n")
+    line = encode_events([an_adopted(RUN)]).rstrip(b"\n")
     assert read(line) == [an_adopted(RUN)]
     assert msgspec.json.decode(line)["v"] == 2
     wrong = refusal(line.replace(b'"v":2', b'"v":1'))
@@ -183,7 +183,7 @@ def test_an_adoption_is_of_a_format_of_its_own_for_which_older_reconcilers_stop(
 
 lines = st.one_of(
     st.binary(max_size=60),
-    st.sampled_from([LINE, b"", b"\r", b"<<<<<<< HEAD", encode([a_claim(RUN)]).rstrip()]),
+    st.sampled_from([LINE, b"", b"\r", b"<<<<<<< HEAD", encode_events([a_claim(RUN)]).rstrip()]),
     json_values.map(msgspec.json.encode),
     st.fixed_dictionaries(
         {"event": st.sampled_from(["claim", "triggered", "absent", "observed", "resolved", "x"])},

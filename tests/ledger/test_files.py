@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from reconciler.errors import LedgerError
 from reconciler.ledger import ACTIVE, Event, append_events, files, read_events
 from reconciler.ledger.events import Observed
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 from tests.building import a_run, an_observed
 from tests.ledger.histories import histories
 
 FOLDER = "state/prod"
 RUN = a_run()
-LINE = encode([an_observed(RUN)])
+LINE = encode_events([an_observed(RUN)])
 
 
 class Folder:
@@ -194,10 +194,10 @@ def test_folding_ends_the_lines_of_files_that_somebody_has_edited() -> None:
 @pytest.mark.usefixtures("small")
 def test_single_files_before_a_folded_one_are_left_where_they_are() -> None:
     one_by_one = {
-        "ledger-000001.jsonl": encode([an_observed(RUN, 1)]),
-        "ledger-000002-000003.jsonl": encode([an_observed(RUN, 2)]),
-        "ledger-000004.jsonl": encode([an_observed(RUN, 3)]),
-        ACTIVE: encode([an_observed(RUN, 4)] * 3),
+        "ledger-000001.jsonl": encode_events([an_observed(RUN, 1)]),
+        "ledger-000002-000003.jsonl": encode_events([an_observed(RUN, 2)]),
+        "ledger-000004.jsonl": encode_events([an_observed(RUN, 3)]),
+        ACTIVE: encode_events([an_observed(RUN, 4)] * 3),
     }
     folder = Folder(one_by_one)
     for status in range(5, 40):

@@ -10,7 +10,7 @@ from reconciler.identity import services_of
 from reconciler.ledger import Event, Ledger, RunState, events
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import MAY_HAVE_STARTED, STARTED, Phase
-from reconciler.model import ClaimId, EpochMs
+from reconciler.model import EpochMs, Nonce
 from reconciler.times import format_instant
 from tests.building import (
     CLAIM_MS,
@@ -234,7 +234,7 @@ def test_so_is_the_start_of_a_claim_that_was_open_while_a_person_settled_two_oth
         msgspec.structs.replace(a_triggered(RUN, "3377-1", "c0"), inferred=True),
         a_triggered(RUN, "3377-2", "c0"),
     ]
-    settled = msgspec.structs.replace(a_resolved(RUN, "3377-1"), claim=ClaimId("c0"))
+    settled = msgspec.structs.replace(a_resolved(RUN, "3377-1"), claim=Nonce("c0"))
     two = a_ledger(a_claim(RUN), *older, settled)
     assert two.records[RUN.id].acknowledged
     assert two.extended([a_triggered(RUN, "3377-3")]).records[RUN.id].started_twice
@@ -244,12 +244,12 @@ def test_a_claim_that_has_lapsed_has_expired_then_at_the_latest() -> None:
     other = a_run("other", trigger_time=EpochMs(0))
     ledger = a_ledger(a_claim(RUN, claim="c1"), a_claim(other, claim="c2"))
     since = after(NOW, 10)
-    lapsed = ledger.with_lapsed({ClaimId("c1"): since, ClaimId("c9"): since})
+    lapsed = ledger.with_lapsed({Nonce("c1"): since, Nonce("c9"): since})
     assert lapsed.records[RUN.id].until == since
     assert lapsed.records[other.id] == ledger.records[other.id]
     assert lapsed.records[RUN.id].state(since) is RunState.IN_DOUBT
     assert ledger.records[RUN.id].state(since) is RunState.CLAIMED
-    later = ledger.with_lapsed({ClaimId("c1"): after(NOW, CLAIM_MS * 2)})
+    later = ledger.with_lapsed({Nonce("c1"): after(NOW, CLAIM_MS * 2)})
     assert later.records == ledger.records
     assert ledger.with_lapsed({}) is ledger
 
@@ -477,7 +477,7 @@ def test_a_claim_over_one_that_has_no_outcome_is_two_histories_merged() -> None:
 def test_a_decision_about_an_older_claim_decides_nothing_about_the_newest() -> None:
     run = RUNS[0]
     claimed_again = Ledger.of([a_claim(run), an_absent(run), a_claim(run, claim="c2")])
-    judged = msgspec.structs.replace(a_resolved(run), claim=ClaimId("c1"))
+    judged = msgspec.structs.replace(a_resolved(run), claim=Nonce("c1"))
     assert claimed_again.extended([judged]).records == claimed_again.records
 
 

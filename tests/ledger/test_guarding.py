@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited, way_back
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, way_back
 from reconciler.model import Problem
 
 LINES = [f'{{"line":{number}}}\n'.encode() for number in range(6)]
@@ -22,7 +22,9 @@ def whole(count: int, *, crlf: bool = False) -> Files:
 def problems(
     here: Ledgers, branch: Ledgers, fork: Ledgers | None = None, prefix: str = ""
 ) -> list[Problem]:
-    return edited(Guarded(fork=fork, here=here, branch=branch, named="origin/main", prefix=prefix))
+    return find_edited_ledgers(
+        Guarded(fork=fork, here=here, branch=branch, named="origin/main", prefix=prefix)
+    )
 
 
 def at(found: Sequence[Problem]) -> list[tuple[str, int]]:

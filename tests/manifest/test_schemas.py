@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.ledger import events
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 from reconciler.manifest.document import Document, read_documents
 from reconciler.manifest.read import VERBATIM
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.schema import SCHEMAS, SchemaName, load_schema, schema_text, validate
 from reconciler.schema.formats import FORMATS, conforms
-from reconciler.schema.phrasing import find
+from reconciler.schema.phrasing import find_wrong
 from tests.corpus.examples import CORPUS, source
 from tests.sampling import examples
 
 DIGEST = Digest("0f" * 32)
-RUN, CLAIM, AT = RunId("wind@2"), ClaimId("c0ffee"), "2024-03-02T00:00:03.120Z"
+RUN, CLAIM, AT = RunId("wind@2"), Nonce("c0ffee"), "2024-03-02T00:00:03.120Z"
 PLAN = {
     "version": 1,
     "environment": "prod",
@@ -69,7 +69,7 @@ FILES = sorted(CORPUS.rglob("*.yaml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
 def test_both_validators_agree_on_every_document_of_the_corpus(path: Path) -> None:
     for name, document in documents(path):
-        assert accepts(name, document.value) == (not find(name, document.value))
+        assert accepts(name, document.value) == (not find_wrong(name, document.value))
 
 
 def subvalues(value: Any) -> Iterator[Any]:
@@ -124,7 +124,7 @@ def test_both_validators_agree_on_documents_with_an_odd_value_somewhere(
     where = data.draw(st.sampled_from(containers))
     key = data.draw(st.sampled_from([*where, "extra", "Extra\n", ""]))
     where[key] = data.draw(ODD)
-    assert accepts(name, value) == (not find(name, value))
+    assert accepts(name, value) == (not find_wrong(name, value))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -261,7 +261,7 @@ LEDGER: list[events.Event] = [
 
 @pytest.mark.parametrize("event", LEDGER, ids=lambda event: type(event).__name__)
 def test_a_ledger_line_conforms_and_each_required_field_is_needed(event: events.Event) -> None:
-    line = json.loads(encode([event]))
+    line = json.loads(encode_events([event]))
     assert not validate("ledger", line)
     assert not validate("ledger", {**line, "more": "fields may stand beside"})
     optional = {"evidence", "reason", "inferred"}
@@ -287,7 +287,7 @@ def test_a_plan_of_one_or_several_environments_conforms() -> None:
 def test_a_value_that_only_jsonschema_rs_refuses_is_not_let_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconciler.schema.phrasing.find", lambda *_: ())
+    monkeypatch.setattr("reconciler.schema.phrasing.find_wrong", lambda *_: ())
     (finding,) = validate("trigger", {})
     assert finding.code == "schema"
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from reconciler.apply.news import NewsOfRun, Share, a_test
 from reconciler.ledger.records import FullRecord, Phase, Start
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
-from reconciler.notify.message import MOST_RUNS, Postmark, body, signature
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
+from reconciler.notify.message import MOST_RUNS, Postmark, body, sign_body
 from reconciler.schema import validate
 from reconciler.times import format_instant
 from reconciler.webhooks import Occasion, WebhookFormat
@@ -31,7 +31,7 @@ def news(run: str, reason: str = "failed", status: str = "FAIL", id_: str = "1-2
         phase=Phase.FAILED,
         digest=Digest("0" * 64),
         trigger_time=EpochMs(1),
-        starts=(Start(claim=ClaimId("c"), instance=InstanceId(id_), at="2024-03-02T00:00:00Z"),),
+        starts=(Start(claim=Nonce("c"), instance=InstanceId(id_), at="2024-03-02T00:00:00Z"),),
         status=status,
     )
     return NewsOfRun(
@@ -178,7 +178,7 @@ def test_what_the_documents_verify_with_takes_a_message_once_and_as_it_was_sent(
 
     def verify(postmark: Postmark, key: str = "key", after: bytes = b"") -> Any:
         content = body(WebhookFormat.JSON, told(EVERY), postmark)
-        headers = {"X-Reconciler-Signature": signature(key, content)}
+        headers = {"X-Reconciler-Signature": sign_body(key, content)}
         return names["verified"]("key", content + after, headers, seen)
 
     for wrong in ({"key": "other"}, {"after": b" "}):
@@ -194,8 +194,8 @@ def test_what_the_documents_verify_with_takes_a_message_once_and_as_it_was_sent(
 def test_the_signature_is_over_every_byte() -> None:
     content = body(WebhookFormat.JSON, a_test("prod"), POSTMARK)
     # printf %s CONTENT | openssl dgst -sha256 -hmac key
-    assert signature("key", b"The quick brown fox jumps over the lazy dog") == (
+    assert sign_body("key", b"The quick brown fox jumps over the lazy dog") == (
         "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"
     )
-    assert signature("key", content) != signature("key", content + b"\n")
-    assert signature("key", content) != signature("kez", content)
+    assert sign_body("key", content) != sign_body("key", content + b"\n")
+    assert sign_body("key", content) != sign_body("kez", content)

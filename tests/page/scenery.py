@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.git import CommitId, Origin
 from reconciler.ledger import RunState
-from reconciler.model import ClaimId, EpochMs, InstanceId, Place, Problem, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Place, Problem, RunId
 from reconciler.plan import Reason
 from reconciler.render.page import Reported
 from reconciler.render.status_row import FullRow, StatusRow, instance_url
@@ -152,7 +152,7 @@ def a_run(name: str, state: RunState, time: EpochMs, *, flow: int = 3377, **more
 
 def _claimed(time: EpochMs) -> dict[str, Any]:
     return {
-        "claim": ClaimId(f"{time // 1_800_000:032x}"),
+        "claim": Nonce(f"{time // 1_800_000:032x}"),
         "by": "ci@runner-7 (https://ci.example.test/jobs/4711)",
         "commit": COMMIT,
         "claimed_at": format_instant(EpochMs(time // 1_800_000 * 1_800_000)),
@@ -219,7 +219,7 @@ def _hostile(text: str, number: int, state: RunState) -> StatusRow:
         place=Place(file=text),
         instance=InstanceId(text),
         instance_url=instance_url(TEMPLATE, InstanceId(text), 3377),
-        claim=ClaimId(text),
+        claim=Nonce(text),
         by=text,
         commit=text,
         claimed_at=text,

@@ -16,7 +16,7 @@ from reconciler.model import Place, RunId
 from reconciler.plan import Reason
 from reconciler.render.grid import Mark
 from reconciler.render.page import Reported, report_page
-from reconciler.render.page.attention import attention, kind_of
+from reconciler.render.page.attention import attention_kind, list_concerns
 from reconciler.render.page.html import embedded_json
 from reconciler.render.safe import is_harmful
 from reconciler.render.status_row import detailed_exit_code
@@ -148,7 +148,7 @@ def test_a_link_is_made_from_the_template_unless_the_id_had_to_be_quoted() -> No
 
 def test_what_needs_a_person_stands_in_the_page_without_its_script() -> None:
     page = page_of(SMALL)
-    assert [kind.name for kind in attention([SMALL])] == [
+    assert [kind.name for kind in list_concerns([SMALL])] == [
         *("twice", "problem", "rejected", "blocked")
     ]
     assert (
@@ -171,7 +171,7 @@ def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
         a_row(f"wind/{day}", RunState.FAILED, reason=Reason.FAILED, why=why, place=PLACE)
         for day, why in ((1, "it ended with FAIL"), (2, "it ended with FAIL"), (3, "other"))
     ]
-    (kind,) = attention([told(*rows)])
+    (kind,) = list_concerns([told(*rows)])
     assert [item.title for item in kind.items] == ["wind: 2 runs", "wind/3"]
     assert kind.number == 3
 
@@ -179,7 +179,7 @@ def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
 def test_what_is_advised_can_help() -> None:
     def advice(run: str, **more: object) -> str:
         row = a_row(run, RunState.FAILED, reason=Reason.FAILED, place=PLACE, **more)
-        return attention([told(row)])[0].items[0].edit
+        return list_concerns([told(row)])[0].items[0].edit
 
     assert advice("wind") == "Raise spec.revision in triggers/wind.yaml:3."
     assert advice("wind", is_suspended=True).endswith(":3. Take spec.suspend away as well.")
@@ -194,7 +194,7 @@ def test_what_is_advised_can_help() -> None:
 def test_the_page_says_before_the_command_is_copied_that_it_starts_the_run_again() -> None:
     def words(*listed: str) -> str:
         found = {"found": [{"id": one} for one in listed]}
-        (kind,) = attention([told(a_row("wind", RunState.IN_DOUBT, evidence=found))])
+        (kind,) = list_concerns([told(a_row("wind", RunState.IN_DOUBT, evidence=found))])
         return kind.items[0].edit
 
     assert words() == ""
@@ -211,7 +211,7 @@ def test_the_page_sends_people_to_the_service_before_they_start_again_what_may_h
             a_row(one, RunState.FAILED, reason=Reason.FAILED, place=PLACE, status=one)
             for one in statuses
         ]
-        return attention([told(*rows)])[0].words
+        return list_concerns([told(*rows)])[0].words
 
     assert words("NOT_FOUND").startswith("Of an instance that the service no longer knows nobody")
     assert "start it again" not in words("NOT_FOUND")
@@ -223,7 +223,7 @@ def test_the_page_sends_people_to_the_service_before_they_start_again_what_may_h
 
 def test_what_is_blocked_is_sent_to_its_manifest_whatever_field_makes_it_wait() -> None:
     row = a_row("march/b", RunState.PENDING, reason=Reason.BLOCKED, why="waits", place=PLACE)
-    assert attention([told(row)])[0].items[0].edit == (
+    assert list_concerns([told(row)])[0].items[0].edit == (
         "triggers/wind.yaml:3 says what it waits for."
     )
 
@@ -231,41 +231,43 @@ def test_what_is_blocked_is_sent_to_its_manifest_whatever_field_makes_it_wait() 
 def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED, place=PLACE)
     again = a_row("wind@2#2", RunState.SUCCEEDED)
-    assert attention([told(failed.but(followed_by=again.run), again)]) == []
-    assert [kind.name for kind in attention([told(failed)])] == ["failed"]
-    assert attention([told(failed.but(place=None))]) == []
+    assert list_concerns([told(failed.but(followed_by=again.run), again)]) == []
+    assert [kind.name for kind in list_concerns([told(failed)])] == ["failed"]
+    assert list_concerns([told(failed.but(place=None))]) == []
 
 
 def test_the_page_lists_for_a_person_what_the_exit_code_of_status_tells_of() -> None:
     more: list[dict[str, Any]] = [{}, {"is_unwanted": True}, {"followed_by": RunId("wind#2")}]
     for state, reason, how, place in product(RunState, [None, *Reason], more, [None, PLACE]):
         row = a_row("wind", state, reason=reason, place=place, **how)
-        assert bool(kind_of(row)) is (
+        assert bool(attention_kind(row)) is (
             detailed_exit_code([row]) in {ExitCode.PROBLEM, ExitCode.IN_DOUBT}
         ), row
-        listed = [item.runs for kind in attention([told(row)]) for item in kind.items]
-        assert listed == ([("wind",)] if kind_of(row) not in {"", "problem"} else []), row
+        listed = [item.runs for kind in list_concerns([told(row)]) for item in kind.items]
+        assert listed == ([("wind",)] if attention_kind(row) not in {"", "problem"} else []), row
 
 
 def test_a_refused_run_that_nothing_declares_any_more_needs_nobody() -> None:
     refused = a_row("wind", RunState.REJECTED, error="62103: no privilege")
-    assert attention([told(refused)]) == []
+    assert list_concerns([told(refused)]) == []
     declared = refused.but(reason=Reason.REJECTED, place=PLACE)
-    (kind,) = attention([told(declared)])
+    (kind,) = list_concerns([told(declared)])
     assert kind.items[0].commands == ("reconciler apply --env prod",)
 
 
 def test_what_was_called_off_on_purpose_needs_nobody() -> None:
     stopped = a_row("wind", RunState.FAILED, reason=Reason.FAILED, status="CANCEL", place=PLACE)
-    assert attention([told(stopped.but(is_unwanted=True))]) == []
-    assert [kind.name for kind in attention([told(stopped)])] == ["failed"]
+    assert list_concerns([told(stopped.but(is_unwanted=True))]) == []
+    assert [kind.name for kind in list_concerns([told(stopped)])] == ["failed"]
 
 
 def test_a_refused_run_that_no_apply_tries_again_is_not_said_to_be() -> None:
     refused = a_row("wind", RunState.REJECTED, error="62103: no privilege", place=PLACE)
-    (missed,) = attention([told(refused.but(reason=Reason.MISSED, why="refused before; missed"))])
+    (missed,) = list_concerns(
+        [told(refused.but(reason=Reason.MISSED, why="refused before; missed"))]
+    )
     assert (missed.name, missed.items[0].words) == ("missed", "refused before; missed")
-    (held,) = attention([told(refused.but(reason=Reason.SUSPENDED, is_suspended=True))])
+    (held,) = list_concerns([told(refused.but(reason=Reason.SUSPENDED, is_suspended=True))])
     assert (held.name, held.items[0].commands) == ("rejected", ())
     assert "Take spec.suspend in triggers/wind.yaml:3 away" in held.items[0].edit
 
@@ -293,19 +295,21 @@ def test_the_counts_above_tell_apart_what_needs_nobody_any_more() -> None:
     assert "<b>1</b> failed" in page
     assert "<b>3</b> cancelled or undeclared" in page
     assert "</b> refused" not in page
-    (kind,) = attention([told(a_row("bad", RunState.FAILED, reason=Reason.FAILED, place=PLACE))])
+    (kind,) = list_concerns(
+        [told(a_row("bad", RunState.FAILED, reason=Reason.FAILED, place=PLACE))]
+    )
     assert kind.number == 1
 
 
 def test_a_backfill_that_is_stopped_needs_a_person_and_the_page_says_which_edit_helps() -> None:
     stopped = a_row("wind/1", RunState.PENDING, reason=Reason.STOPPED, why="stopped", place=PLACE)
-    (kind,) = attention([told(stopped)])
+    (kind,) = list_concerns([told(stopped)])
     assert (kind.name, kind.number) == ("stopped", 1)
     assert kind.items[0].edit.startswith("Raise spec.stopAfter in ")
 
 
 def test_more_than_a_person_reads_is_counted() -> None:
     rows = [a_row(f"run-{number}", RunState.IN_DOUBT) for number in range(33)]
-    (kind,) = attention([told(*rows)])
+    (kind,) = list_concerns([told(*rows)])
     assert (kind.number, len(kind.items), kind.more) == (33, 20, 13)
     assert "… and 13 more." in page_of(told(*rows)).text

@@ -4,11 +4,11 @@ from typing import Any
 
 from reconciler.apply.result import ApplyResult
 from reconciler.ledger import events
-from reconciler.model import ClaimId, InstanceId, RunId
+from reconciler.model import InstanceId, Nonce, RunId
 from tests.render.values import COMMIT, DIGEST, EIGHT
 
 AT = "2024-03-02T00:00:05.000Z"
-CLAIM = ClaimId("c1a1")
+CLAIM = Nonce("c1a1")
 
 
 def triggered(run: str, instance: str = "3377-1", **more: Any) -> events.Triggered:

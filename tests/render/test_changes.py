@@ -12,7 +12,7 @@ from reconciler.model import Match, Parameters, Problem, Retry, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.by_manifest import by_manifest
 from reconciler.plan.changes import changes
-from reconciler.plan.pairs import undeclared, unjudged
+from reconciler.plan.pairs import undeclared_names, unjudged
 from reconciler.plan.review import Compared, Review, Setting, refusals
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
@@ -58,7 +58,7 @@ def review(
         changes=found,
         manifests=by_manifest(found, was, is_),
         configuration=settings,
-        undeclared=undeclared(was, is_),
+        undeclared=undeclared_names(was, is_),
         unjudged=unjudged(was, is_),
     )
     return plan, Review(refused=refusals(plan, limit), compared=compared)

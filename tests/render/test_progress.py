@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 
-from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.apply.ports import Claimed, Learned, Noted, Recorded, Step, Waiting, Watching
 from reconciler.ledger import Event, events
 from reconciler.model import InstanceId, RunId
 from reconciler.render.apply_outcomes import plain_step
@@ -24,8 +24,8 @@ from tests.render.outcomes import (
 from tests.render.values import EIGHT, OBEYED, texts
 
 
-def settled(event: Event, run: str = "a") -> Settled:
-    return Settled(run=RunId(run), event=event)
+def settled(event: Event, run: str = "a") -> Learned:
+    return Learned(run=RunId(run), event=event)
 
 
 def claimed(runs: int) -> Claimed:

@@ -19,7 +19,7 @@ from reconciler.plan import make_plan
 from reconciler.plan.outlook import Outlook
 from reconciler.render.status_row import outlook
 from reconciler.render.status_text import StatusRow
-from reconciler.selection import meant_by
+from reconciler.selection import find_meant
 from tests.building import (
     EIGHT,
     NOW,
@@ -73,13 +73,13 @@ ids = st.builds(run_id, names, st.integers(1, 12), st.integers(1, 12))
     ],
 )
 def test_a_word_means_a_name_or_a_backfill_or_else_a_beginning(word: str, meant: list[str]) -> None:
-    assert meant_by(word, IDS) == set(meant)
+    assert find_meant(word, IDS) == set(meant)
 
 
 @given(st.lists(ids, min_size=1))
 def test_every_id_means_its_own_run_and_none_of_another_name(runs: list[RunId]) -> None:
     for run in runs:
-        meant = meant_by(run, runs)
+        meant = find_meant(run, runs)
         assert run in meant
         name = run.partition("#")[0].partition("@")[0]
         assert all(one.partition("#")[0].partition("@")[0].startswith(name) for one in meant)
@@ -87,7 +87,7 @@ def test_every_id_means_its_own_run_and_none_of_another_name(runs: list[RunId]) 
 
 @given(st.lists(ids), st.text(max_size=4))
 def test_no_word_means_what_is_not_there(runs: list[RunId], word: str) -> None:
-    assert meant_by(word, runs) <= set(runs)
+    assert find_meant(word, runs) <= set(runs)
 
 
 def asked(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
+from reconciler.model import EpochMs, InstanceId, Nonce, Place, RunId
 from reconciler.plan import Reason
 from reconciler.render.status_markdown import status_markdown
 from reconciler.render.status_text import (
@@ -37,7 +37,7 @@ DOUBT = a_row(
     RunState.IN_DOUBT,
     claimed_at="2024-03-02T00:00:03Z",
     until=EpochMs(EIGHT + 123_000),
-    claim=ClaimId("c1a1"),
+    claim=Nonce("c1a1"),
     by="ci@runner-7",
     evidence="timeout after sending",
 )
@@ -328,7 +328,7 @@ def test_an_adoption_is_told_in_words_and_its_time_is_that_of_the_record() -> No
     seen = {"id": "1-1", "flowId": 1, "triggerTime": 1_709_337_600_000}
     seen |= {"created": "2024-03-02T00:01:00.000Z"}
     evidence = {"adoptedBy": "Ana Lima <ana@example.com>", "reason": "the gateway was down"}
-    start = Start(claim=ClaimId("c1"), instance=InstanceId("1-1"), at="x", by_hand=True)
+    start = Start(claim=Nonce("c1"), instance=InstanceId("1-1"), at="x", by_hand=True)
     told = shown(evidence | {"seen": seen}, starts=(start,), triggered_at="2024-03-02T01:00:00Z")
     assert "recorded at 2024-03-02 09:00:00 (GMT+8)" in told
     assert "triggered at" not in told

@@ -16,7 +16,7 @@ from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import RunState
 from reconciler.model import Source
 from reconciler.plan import Reason
-from reconciler.render.status_changes import change_lines, is_under_way
+from reconciler.render.status_changes import change_lines, may_change_soon
 from reconciler.render.status_row import StatusRow
 from tests.acceptance.scene import configuration
 from tests.render.values import OBEYED, a_row, texts
@@ -42,7 +42,7 @@ ENDED = a_row("a", RunState.SUCCEEDED, status="SUCCESS")
 def test_only_what_is_claimed_or_due_and_not_ended_is_under_way(
     row: StatusRow, *, expected: bool
 ) -> None:
-    assert is_under_way(row) is expected
+    assert may_change_soon(row) is expected
 
 
 def report(*rows: StatusRow) -> StatusReport:

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from reconciler.ledger import Record, RunState
 from reconciler.ledger.records import FullRecord, Phase, Start
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import FullPlanned
 from reconciler.render.status_row import FullRow, StatusRow
@@ -50,7 +50,7 @@ _PAINT = re.compile("\x1b\\[[0-9;]*m")
 
 
 def planned(
-    run: str, /, action: Action = Action.TRIGGER, reason: str = PAST, **more: Any
+    run: str, /, action: Action = Action.START, reason: str = PAST, **more: Any
 ) -> PlannedRun:
     """A planned run of flow 3377 at eight in the gateway's zone."""
     values: dict[str, Any] = {
@@ -64,7 +64,7 @@ def planned(
 
 
 def of_backfill(
-    name: str, count: int, action: Action = Action.TRIGGER, reason: str = PAST, **more: Any
+    name: str, count: int, action: Action = Action.START, reason: str = PAST, **more: Any
 ) -> list[PlannedRun]:
     """Runs of a backfill, one a day from business date 2024-03-01 on."""
     times = [EpochMs(EIGHT + number * DAY_MS) for number in range(count)]
@@ -109,7 +109,7 @@ def a_record(run: str, **more: Any) -> Record:
 def a_start(instance: str, claim: str | None = "c1a1") -> Start:
     """One start of a run, as the ledger knows it."""
     return Start(
-        claim=None if claim is None else ClaimId(claim),
+        claim=None if claim is None else Nonce(claim),
         instance=InstanceId(instance),
         at="2024-03-02T00:00:05.000Z",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.apply import ports
 from reconciler.errors import GatewayError
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
 from tests.simulation.process import Process
@@ -80,9 +80,9 @@ class Asking:
         one = self.world.by_id(self.user, instance)
         return () if one is None else (self.world.shown(one),)
 
-    async def look_up(
-        self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
-    ) -> ports.LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[ports.StartedInstance], most_requests: int, turn: int = 0
+    ) -> ports.ObservedInstances:
         """Look at one half after the other: an answer may be old when it arrives."""
         assert most_requests > 0
         assert turn >= 0
@@ -106,9 +106,9 @@ class Asking:
                 found[one.id] = listed or self._by_id(one.id)
                 self.seen_at[one.id] = world.now
             await self.step("looked up", 0.01, 0.3)
-        return ports.LookedUp(instances=found, failure=failure, whole=frozenset(whole))
+        return ports.ObservedInstances(instances=found, failure=failure, whole=frozenset(whole))
 
-    def _check_sought(self, sought: ports.Sought) -> None:
+    def _check_sought(self, sought: ports.StartedInstance) -> None:
         """It is searched for by its time, so that time must be the one that was sent."""
         under = self.world.truth.under(sought.id)
         minutes = {one.run.trigger_time // MINUTE_MS for one in under}
@@ -153,7 +153,7 @@ class Connection:
     asking: Asking
     answered: Started | None = None  # what the answer before was about
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
         asking, world, chances = self.asking, self.asking.world, self.asking.world.chances
         claim = world.claim_of(run, asking.process.claims)
         if world.is_slow:
@@ -181,7 +181,7 @@ class Connection:
         await asking.step("trigger answered", 0.0, 0.2)
         return ports.TriggeredAnswer(instance=self.answered.instance)
 
-    def _start(self, run: Run, claim: ClaimId | None, *, frozen: bool) -> Started:
+    def _start(self, run: Run, claim: Nonce | None, *, frozen: bool) -> Started:
         name, user = self.asking.process.name, self.asking.user
         return self.asking.world.start(name, user, run, claim, frozen=frozen)
 

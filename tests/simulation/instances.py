@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from reconciler.enos.statuses import NOT_FOUND, status_name
-from reconciler.model import ClaimId, InstanceId, Run
+from reconciler.model import InstanceId, Nonce, Run
 
 WAIT, RUNNING, RERUN, CANCEL = 5, 2, 9, 8  # EnOS FlowInstance status
 
@@ -16,7 +16,7 @@ class Started:
 
     run: Run  # as it was sent
     instance: InstanceId
-    claim: ClaimId | None  # None: others started it
+    claim: Nonce | None  # None: others started it
     user: str
     at: float
     begins: float  # when its trigger time has come

@@ -42,7 +42,7 @@ from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
-from reconciler.model import ClaimId, EpochMs, Run, RunId, run_name, run_revision
+from reconciler.model import EpochMs, Nonce, Run, RunId, run_name, run_revision
 from reconciler.plan import Action, Plan, decide, limits, make, prerequisites, standing
 from reconciler.plan.prerequisites import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
@@ -235,7 +235,7 @@ def rule_out_by_another_spelling_of_the_nonce(patch: pytest.MonkeyPatch) -> None
         values = dict(one.parameters or ())
         if suspect.claim is None or suspect.correlation not in values:
             return None
-        its = values[suspect.correlation] == suspects.author(suspect.run, suspect.claim)
+        its = values[suspect.correlation] == suspects.correlation_value(suspect.run, suspect.claim)
         return Standing.OURS if its else Standing.NOT_OURS
 
     patch.setattr(evidence, "nonce_standing", by_nonce)
@@ -258,7 +258,7 @@ def let_no_start_of_the_hour_hide_another(patch: pytest.MonkeyPatch) -> None:
 
 
 def take_the_clock_for_the_order_of_claims(patch: pytest.MonkeyPatch) -> None:
-    def is_later(self: Known, claim: ClaimId | None, than: ClaimId | None) -> bool:
+    def is_later(self: Known, claim: Nonce | None, than: Nonce | None) -> bool:
         at, before = self.claimed_at(claim), self.claimed_at(than)
         return at is not None and before is not None and at > before
 
@@ -475,7 +475,7 @@ def _follow(patch: pytest.MonkeyPatch, follows: Callable[[Run, Newest], bool]) -
 
 @among()
 def start_again_what_an_edit_names_otherwise(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(import_module("reconciler.rules.check"), "repeated", lambda *_: ())
+    patch.setattr(import_module("reconciler.rules.check"), "find_repeated", lambda *_: ())
 
 
 def choose_the_stagger_anew_at_each_plan(patch: pytest.MonkeyPatch) -> None:
@@ -579,10 +579,10 @@ def believe_once_that_an_instance_is_gone(patch: pytest.MonkeyPatch) -> None:
 
 @among("shared ids", "strangers")
 def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
-    def told(_: Record, __: Any, listed: Sequence[Instance], *___: Any) -> instances.Told:
-        return instances.Told(status=listed[0].status, mine=listed[0])
+    def told(_: Record, __: Any, listed: Sequence[Instance], *___: Any) -> instances.Fate:
+        return instances.Fate(status=listed[0].status, mine=listed[0])
 
-    patch.setattr(observe, "tell", told)
+    patch.setattr(observe, "judge_listed", told)
 
 
 @among("correlation", "shared ids", "twins", "created cut to the minute")

@@ -11,7 +11,7 @@ from reconciler.enos.statuses import NOT_FOUND
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase
-from reconciler.model import ClaimId, Run, first_attempt, run_attempt, run_id, run_name
+from reconciler.model import Nonce, Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import MINUTE_MS, parse_instant
 from tests.simulation.held import is_crowded, is_stopped
 from tests.simulation.instances import Started
@@ -297,7 +297,7 @@ def check_exit(world: World, code: ExitCode) -> None:
 
 def _shared(started: Sequence[Started]) -> int:
     """How many of the starts lie between two of another claim."""
-    times: dict[ClaimId | None, list[float]] = defaultdict(list)
+    times: dict[Nonce | None, list[float]] = defaultdict(list)
     for one in started:
         times[one.claim].append(one.at)
     spans = {claim: (min(its), max(its)) for claim, its in times.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from reconciler.apply import ports
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
-from reconciler.ledger.lines import decode, encode
+from reconciler.ledger.lines import decode_events, encode_events
 from reconciler.model import Declared, EpochMs, Run
 from tests.simulation.chances import CALM
 from tests.simulation.promise import ViolationError
@@ -187,7 +187,7 @@ class _Snapshot(ports.Snapshot, frozen=True, kw_only=True):
 
 def events_again(new: Sequence[Event]) -> Sequence[Event]:
     """What comes out of the bytes that a push carries."""
-    return list(decode(encode(new), "pushed"))
+    return list(decode_events(encode_events(new), "pushed"))
 
 
 def names(new: Sequence[Event]) -> str:

@@ -16,12 +16,12 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway, Noted, Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.refresh import refresh
-from reconciler.apply.resolve import record, recover
+from reconciler.apply.resolve import record_proposal, recover
 from reconciler.apply.result import ApplyResult
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError
 from reconciler.ledger import Event
-from reconciler.model import ClaimId
+from reconciler.model import Nonce
 from reconciler.times import parse_zone
 from tests.simulation.asking import Asking
 from tests.simulation.chances import CALM, Chances, Freezes, drawn_chances, drawn_freezes
@@ -329,7 +329,7 @@ class _Appliers:
                 if any(found.created != its for row in shown for found in row.fitting):
                     raise RefusedError(f"{one.instance} is not what the person knows of")
 
-            await record(adopting, snapshot, ports.store, gateway, service, confirm)
+            await record_proposal(adopting, snapshot, ports.store, gateway, service, confirm)
         self.world.note(f"{name} has adopted {run.id} as {one.instance}")
 
     async def _recover(self, ports: Ports, name: str) -> None:
@@ -359,7 +359,7 @@ class _Appliers:
             clock=process,
             progress=lambda step: notes.append(step.message) if isinstance(step, Noted) else None,
             stop=stop,
-            new_claim=lambda: ClaimId(f"{rng.getrandbits(64):016x}"),
+            new_claim=lambda: Nonce(f"{rng.getrandbits(64):016x}"),
             jitter=rng.random,
             rescue=self._rescue,
         )

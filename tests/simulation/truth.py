@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.ledger import Ledger, events
 from reconciler.ledger.records import UNSETTLED
-from reconciler.model import ClaimId, InstanceId, RunId
+from reconciler.model import InstanceId, Nonce, RunId
 from reconciler.times import parse_instant
 from tests.simulation.clock import ServiceTime
 from tests.simulation.instances import Started
@@ -25,8 +25,8 @@ class Truth:
     started: list[Started] = field(default_factory=list)  # the runs' own
     strangers: list[Started] = field(default_factory=list)  # that others started
     overdue: list[Started] = field(default_factory=list)  # that left after their claim: see there
-    correlated: set[ClaimId] = field(default_factory=set)  # made with a correlation parameter
-    denied: set[tuple[RunId, ClaimId]] = field(default_factory=set)  # recorded as not started
+    correlated: set[Nonce] = field(default_factory=set)  # made with a correlation parameter
+    denied: set[tuple[RunId, Nonce]] = field(default_factory=set)  # recorded as not started
     mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
     adopted: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, by a person's word
     # What each person who adopts knows of, by the run and the person.

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, Record, events
-from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_name, run_revision
+from reconciler.model import EpochMs, Nonce, Run, RunId, first_attempt, run_name, run_revision
 from tests.simulation.chances import CALM, Freezes
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
@@ -298,13 +298,13 @@ class World(Service):
             self.kept = self.now, self.service_time()
         return self.kept[1]
 
-    def claim_of(self, run: Run, claims: frozenset[str]) -> ClaimId | None:
+    def claim_of(self, run: Run, claims: frozenset[str]) -> Nonce | None:
         """The claim of the process under which the run may be started now."""
         record = self.tip.ledger.records.get(run.id)
         return record.claim if record is not None and record.claim in claims else None
 
     def start(
-        self, applier: str, user: str, run: Run, claim: ClaimId | None, *, frozen: bool
+        self, applier: str, user: str, run: Run, claim: Nonce | None, *, frozen: bool
     ) -> Started:
         """Make an instance: the effect that must happen once.
 
@@ -339,7 +339,7 @@ class World(Service):
         self.truth.started.append(self.own_first(started))
         return started
 
-    def _is_over(self, run: Run, claim: ClaimId | None) -> bool:
+    def _is_over(self, run: Run, claim: Nonce | None) -> bool:
         """Whether others may go by the run's not having been started under the claim."""
         record = self.tip.ledger.records.get(run.id)
         ours = record is not None and record.claim == claim

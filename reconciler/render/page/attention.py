@@ -59,13 +59,13 @@ class Concern(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def attention(told: Sequence[Reported]) -> list[Concern]:
+def list_concerns(told: Sequence[Reported]) -> list[Concern]:
     """The concerns that have items, the most urgent first."""
     needing: dict[str, list[tuple[Reported, list[StatusRow]]]] = {}
     for one in told:
         of_kind: dict[str, list[StatusRow]] = {}
         for row in one.rows:
-            of_kind.setdefault(kind_of(row), []).append(row)
+            of_kind.setdefault(attention_kind(row), []).append(row)
         for name, rows in of_kind.items():
             needing.setdefault(name, []).append((one, rows))
     kinds = [_kind(kind, needing.get(kind.name, [])) for kind in _KINDS]
@@ -160,12 +160,12 @@ def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
         environment=one.environment,
         runs=tuple(visible(row.run) for row in rows[:SHOWN_RUNS]),
         more=len(rows[SHOWN_RUNS:]),
-        commands=tuple(commands(one, first, kind, len(rows))),
+        commands=tuple(helpful_commands(one, first, kind, len(rows))),
         edit=edit(first, kind),
     )
 
 
-def kind_of(row: StatusRow) -> str:
+def attention_kind(row: StatusRow) -> str:
     """The kind of attention that the run needs; `problem` for a manifest's; empty for none."""
     if row.started_twice:
         return "twice"
@@ -190,7 +190,7 @@ _BY_REASON: Mapping[Reason | None, str] = {
 }
 
 
-def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
+def helpful_commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
     """The command lines that help with the run, or with `number` runs of its backfill."""
     here, said_why = ("--env", one.environment), ("--reason", WHY)
     match kind:

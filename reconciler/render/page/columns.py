@@ -15,7 +15,7 @@ from reconciler.ledger import RunState
 from reconciler.model import EpochMs, Parameters
 from reconciler.plan import Reason
 from reconciler.render.grid import Mark, mark
-from reconciler.render.page.attention import Reported, commands, edit, kind_of
+from reconciler.render.page.attention import Reported, attention_kind, edit, helpful_commands
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import seen_in_words
 from reconciler.render.status_row import StatusRow, error_beside
@@ -201,7 +201,7 @@ class _Rows:
 
     def _more(self, row: StatusRow) -> Any:
         """The values that only few runs have, by name; 0 where this run has none."""
-        kind = kind_of(row)
+        kind = attention_kind(row)
         error = row.error if row.reason in _SAID_BY_STATE else error_beside(row)
         found = {
             "declaredAs": row.declared_as and visible(row.declared_as),
@@ -215,7 +215,7 @@ class _Rows:
                 for start in row.starts[1:] and row.starts
             ],
             "kind": kind,
-            "commands": list(commands(self._told, row, kind)) if kind else None,
+            "commands": list(helpful_commands(self._told, row, kind)) if kind else None,
             "edit": edit(row, kind) if kind else "",
         }
         return {name: value for name, value in found.items() if value} or 0

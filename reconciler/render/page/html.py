@@ -17,11 +17,11 @@ import msgspec
 
 from reconciler import __version__
 from reconciler.model import EpochMs
-from reconciler.render.page.attention import Reported, attention
+from reconciler.render.page.attention import Reported, list_concerns
 from reconciler.render.page.columns import GROUPS, group, page_data
 from reconciler.render.safe import visible, without_harm
 from reconciler.render.status_table import newest_attempts
-from reconciler.render.words import COMMIT_DIGITS, clock_time, joined, zone_name
+from reconciler.render.words import COMMIT_DIGITS, clock_time, join_words, zone_name
 from reconciler.repository.pages import MARKER
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def report_page(told: Sequence[Reported], made: EpochMs) -> str:
     """The page. The same runs at the same time make the same page."""
     style, script = _style(), _script()
     counts = Counter(group(row) for one in told for row in newest_attempts(one.rows))
-    kinds = attention(told)
+    kinds = list_concerns(told)
     return _template().render(
         marker=MARKER,
         policy=_policy(style, script),
         style=style,
         script=script,
         data=embedded_json(page_data(told, made)),
-        names=joined([one.environment for one in told]) if told else "",
+        names=join_words([one.environment for one in told]) if told else "",
         places=[_place(one, made) for one in told],
         runs=sum(len(one.rows) for one in told),
         states=[(key, words, counts[key]) for key, words in GROUPS],

@@ -11,12 +11,12 @@ from reconciler.apply import ports
 from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.protocol import apply
-from reconciler.apply.resolve import record, unasked
+from reconciler.apply.resolve import ask_nobody, record_proposal
 from reconciler.apply.result import ApplyResult
 from reconciler.configuration import CONFIGURATION, Environment, parse_configuration
 from reconciler.errors import GatewayError
 from reconciler.git import Git
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId, Source
+from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId, Source
 from reconciler.repository.store import GitStore
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import true_service
@@ -38,7 +38,7 @@ class Applier:
     clone: Clone
     change: Callable[[World], None]  # what others may do at each of its steps
     dead: bool = False
-    nonces: list[ClaimId] = field(default_factory=list)  # of its claims, the newest last
+    nonces: list[Nonce] = field(default_factory=list)  # of its claims, the newest last
     pushed: list[str] = field(default_factory=list)  # commits
 
     def elapsed(self) -> float:
@@ -80,11 +80,11 @@ class Applier:
         snapshot = await store.fetch()
         async with self._gateway(snapshot.environment) as gateway:
             service = await ServiceClock.ask(gateway, self)
-            await record(adopting, snapshot, store, gateway, service, unasked)
+            await record_proposal(adopting, snapshot, store, gateway, service, ask_nobody)
         return True
 
-    def _nonce(self) -> ClaimId:
-        nonce = ClaimId(f"{self.world.random.getrandbits(64):016x}")
+    def _nonce(self) -> Nonce:
+        nonce = Nonce(f"{self.world.random.getrandbits(64):016x}")
         self.nonces.append(nonce)
         return nonce
 
@@ -128,7 +128,7 @@ class Gateway:
     async def connection(self) -> "AsyncIterator[ports.Connection]":
         yield self
 
-    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
+    async def start(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
         applier, world = self.applier, self.applier.world
         await applier.step("trigger", 0.4)
         if not allowed():
@@ -166,9 +166,9 @@ class Gateway:
         await self.applier.step("instance", 0.3)
         return next((self._shown(one) for one in self._instances() if one.id == instance), None)
 
-    async def look_up(
-        self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
-    ) -> ports.LookedUp:
+    async def observe_instances(
+        self, sought: Sequence[ports.StartedInstance], most_requests: int, turn: int = 0
+    ) -> ports.ObservedInstances:
         assert most_requests > 0
         assert turn >= 0
         await self.applier.step("look up", 0.3)
@@ -176,7 +176,7 @@ class Gateway:
             wanted.id: tuple(self._shown(one) for one in self._instances() if one.id == wanted.id)
             for wanted in sought
         }
-        return ports.LookedUp(instances=found, whole=frozenset(found))
+        return ports.ObservedInstances(instances=found, whole=frozenset(found))
 
     async def flow(self, flow_id: int) -> ports.Flow | None:
         raise AssertionError(f"nobody has asked about flow {flow_id}")

@@ -141,7 +141,7 @@ def _installed(world: World) -> Iterator[None]:
         return world.clones[folder.name].complete(args, stdin, timeout, variables)
 
     with (
-        patch.object(command, "complete", complete),
+        patch.object(command, "complete_git", complete),
         # What a file says depends on nothing else, and many applies read the same ones.
         patch.object(together, "read_file", lru_cache(read_file)),
         patch.object(committed_files, "parse_configuration", lru_cache(parse_configuration)),

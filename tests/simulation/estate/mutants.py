@@ -147,8 +147,8 @@ def adopt_what_another_ledger_records(patch: pytest.MonkeyPatch) -> None:
     def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
         return original(replace(snapshot, surroundings=identity.NOTHING_ELSE), now)
 
-    original = adopt.plan_of
-    patch.setattr(adopt, "plan_of", plan_of)
+    original = adopt.plan_at
+    patch.setattr(adopt, "plan_at", plan_of)
 
 
 @among(rehome, adopting=0.5)

@@ -8,7 +8,7 @@ from reconciler.identity import may_be_one, services_of
 from reconciler.ledger import Event, Ledger, read_events
 from reconciler.ledger.events import VERSION, Resolved, Service
 from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.lines import encode
+from reconciler.ledger.lines import encode_events
 from reconciler.model import run_name
 from reconciler.times import format_instant
 from tests.simulation.estate.layout import Home, Layout, key_of_digest, true_service
@@ -43,7 +43,7 @@ def restore(world: World) -> None:
     used = {own for service in services if (own := _own(world, ledgers, service)) is not None}
     for index, one in enumerate(ledgers):
         if index not in used:
-            texts[index] += encode(_settling(world, one))
+            texts[index] += encode_events(_settling(world, one))
             ledgers[index] = Ledger.of(read_events({ACTIVE: texts[index]}, "settled"))
     for position, (service, home) in enumerate(sorted(services.items())):
         own = _own(world, ledgers, service)

@@ -8,7 +8,7 @@ from itertools import chain
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event, events, read_events
 from reconciler.ledger.files import ACTIVE, SEAL_BYTES, is_ledger_name, ledger_text
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from reconciler.times import in_zone, parse_instant, parse_zone
 from tests.simulation.clock import START
 from tests.simulation.estate.aside import Aside
@@ -40,7 +40,7 @@ class Instance:
     run: Run
     number: int
     at: float
-    claims: frozenset[ClaimId]  # under one of which it was started
+    claims: frozenset[Nonce]  # under one of which it was started
 
     @property
     def key(self) -> int:
@@ -86,10 +86,10 @@ class World:
     alive: int = 0  # processes that are at work
     instances: list[Instance] = field(default_factory=list)
     by_hand: list[Instance] = field(default_factory=list)  # that people have started, an hour ago
-    adopted: dict[ClaimId, Instance] = field(default_factory=dict)  # of them, by what was pushed
+    adopted: dict[Nonce, Instance] = field(default_factory=dict)  # of them, by what was pushed
     # Of these, as somebody has been told. Who is told that it is not certain says it once more.
     told: list[Instance] = field(default_factory=list)
-    claims: dict[ClaimId, events.Claim] = field(default_factory=dict)  # that were on the branch
+    claims: dict[Nonce, events.Claim] = field(default_factory=dict)  # that were on the branch
     lineages: list[bytes] = field(default_factory=list)  # every ledger at its longest
     astray: list[bytes] = field(default_factory=list)  # those that end in a claim on another branch
     layouts: dict[str, Layout] = field(default_factory=dict)  # by the commits of people
@@ -292,7 +292,7 @@ class World:
                     )
                     self.by_hand.append(one)
 
-    def start(self, applier: str, service: str, run: Run, nonces: Collection[ClaimId]) -> Instance:
+    def start(self, applier: str, service: str, run: Run, nonces: Collection[Nonce]) -> Instance:
         """Make an instance: the effect that must happen once."""
         self.note(f"{applier} STARTS {run.id} (k{key_of(run)}) at {service}")
         held = [self.claims[one] for one in nonces if one in self.claims]
