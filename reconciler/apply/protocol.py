@@ -7,8 +7,7 @@ not certain is recorded as in doubt. docs/exactly-once.md shows why that is enou
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
@@ -24,20 +23,19 @@ from reconciler.apply.look import (
     shares_a_minute,
 )
 from reconciler.apply.observe import unfinished
-from reconciler.apply.ports import Gateway, Learned, Noted, Options, Ports, Waiting
+from reconciler.apply.pause import Pauses, Waited
+from reconciler.apply.ports import Gateway, Learned, Noted, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.sharing import Sharing
 from reconciler.apply.start import Batch, start_batch
-from reconciler.apply.wait import Patience, recorded, waits_for, worth_waiting_for
+from reconciler.apply.wait import recorded
 from reconciler.configuration import Environment
 from reconciler.counting import counted
-from reconciler.errors import ConfigurationError, GatewayError, GitError
+from reconciler.errors import ConfigurationError, GatewayError
 from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.times import DAY_MS, format_instant
-
-_Result = TypeVar("_Result")
 
 FAILED_LOOKS = 3  # at a run's minute before its claim; then the run is left to the next apply
 LATE_CLAIMS = 3  # in a row, landed too late for any start; after one more the apply gives up
@@ -92,8 +90,7 @@ class _Apply:
         self.branch = knowledge.branch
         self.watch = knowledge.watch
         self.sharing = Sharing()
-        self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
-        self.waiting: Waiting | None = None  # the last step of this kind that was reported
+        self.pauses = Pauses(ports, knowledge)
         self.stuck = False  # the last batch started nothing, and trying again at once is no use
         self.used_up = 0  # claims in a row that landed too late for any start
         self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
@@ -132,7 +129,9 @@ class _Apply:
                 runs, before = await self._look_before(runs, gateway, clock)
                 batch = await self.knowledge.claims.make(runs, clock, before) if runs else None
             elif batch is None:
-                if not await self._wait(plan, gateway, clock):
+                waited = await self.pauses.wait(plan, gateway, clock)
+                self.stuck = self.stuck and waited is not Waited.FOR_AN_END
+                if waited is Waited.NOT_AT_ALL:
                     await self.branch.record()
                     if plan.commit == self.branch.snapshot.commit:
                         break
@@ -206,7 +205,7 @@ class _Apply:
             return runs, None
         try:
             looking = look_before(sharing, look, clock.latest, self.stood)
-            before = await self._unless_stopped(looking)
+            before = await self.pauses.unless_stopped(looking)
         except GatewayError as error:
             self.failed_looks.update(run.id for run in sharing)
             are = "is" if len(sharing) == 1 else "are"
@@ -218,7 +217,7 @@ class _Apply:
             missing = STAMP_MS - (clock.earliest() - before.at)
             if missing <= 0:
                 break
-            await self._sleep(missing / 1000)
+            await self.pauses.sleep(missing / 1000)
         if self.ports.stop.is_set():  # after a claim made this early, old and new may look alike
             return (), None
         return runs, before
@@ -262,7 +261,7 @@ class _Apply:
         if not due:
             return False
         looking = settle(due, self.knowledge.look(gateway, clock))
-        for found in await self._unless_stopped(looking) or ():
+        for found in await self.pauses.unless_stopped(looking) or ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
                 self.knowledge.forget_absence(found.planned.id)
@@ -281,49 +280,6 @@ class _Apply:
             await self.watch.look_again(self.knowledge.look(gateway, clock))
         return (settled or left > 0) and not self.ports.stop.is_set()
 
-    async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Record, then wait for time or others to change something; False if that is over."""
-        await self._record_if_due()
-        if self.patience.is_used_up:
-            return False
-        now = clock.earliest()
-        claim_seconds = self.environment.limits.claim_seconds
-        awaits = self.knowledge.awaits(plan)
-        until = worth_waiting_for(awaits, self.knowledge.doubts, now, claim_seconds)
-        awaited = self.knowledge.awaited(plan) if self.patience.for_ends else []
-        if until is None and not awaited:
-            return False
-        if awaited:
-            self.watch.tell(awaited)
-        waiting = None if until is None else Waiting(reason=waits_for(awaits), until=until)
-        if waiting is not None and waiting != self.waiting:
-            self.ports.progress(waiting)
-            self.waiting = waiting
-        await self._sleep(self.patience.pause(until, now))
-        await self._refetch(patient=bool(awaited))
-        due = self.watch.due(awaited, clock.earliest())
-        if due and await self.watch.look(due, self.knowledge.look(gateway, clock)):
-            self.patience.something_ended()
-            self.stuck = False
-        return True
-
-    async def _record_if_due(self) -> None:
-        """Push what is pending; if that is nothing but ends, push it only once in a while."""
-        only_ends = all(isinstance(event, events.Observed) for event in self.branch.pending)
-        if not only_ends or self.patience.records_ends():
-            await self.branch.record()
-
-    async def _refetch(self, *, patient: bool) -> None:
-        """Read the branch again; a long wait goes on if the remote cannot be read for a while."""
-        try:
-            await self.branch.refetch()
-        except GitError as error:
-            if not self.patience.outlasts(fetched=False) or not patient:
-                raise
-            self.ports.progress(Noted(message=str(error)))
-        else:
-            self.patience.outlasts(fetched=True)
-
     async def _ask_again(self, gateway: Gateway, clock: ServiceClock) -> ServiceClock:
         """Ask for the time, unless that was just done; if that fails, use the last answer."""
         if clock.age() < FRESH_SECONDS:
@@ -333,22 +289,3 @@ class _Apply:
         except GatewayError as error:
             self.ports.progress(Noted(message=str(error)))
             return clock
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
-        """The result; None once the apply is told to stop: then the work is broken off."""
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self.ports.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return await working if working.done() else None
-        finally:
-            working.cancel()
-            stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.ports.stop.wait()
-        except TimeoutError:
-            return

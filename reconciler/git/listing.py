@@ -83,8 +83,8 @@ _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?
 def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
     """The YAML files below the folder with a manifest's `apiVersion`, unless git ignores them.
 
-    `prefix`: the folder, as `find_checkout` gives it; `besides`: folders below it to leave out, relative to
-    it. The paths are sorted.
+    `prefix`: the folder, as `find_checkout` gives it; `besides`: folders below it to leave out,
+    relative to it. The paths are sorted.
     """
     options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
     where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]

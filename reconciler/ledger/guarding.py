@@ -111,7 +111,7 @@ _UNDO = "Undo it: "
 
 
 def way_back(problem: Problem) -> str:
-    """How a problem that `find_edited_ledgers` gave is undone: the command, and what else there is to know."""
+    """What undoes a problem of `find_edited_ledgers`: the command, and what else one must know."""
     return problem.message.rpartition(_UNDO)[2]
 
 

@@ -1,0 +1,102 @@
+"""What an apply does while it waits: it records, sleeps, reads the branch again and observes.
+
+A signal that tells the apply to stop ends every wait at once, and every search that it waits for.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+from reconciler.apply.knowledge import Knowledge
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.ports import Gateway, Noted, Ports, Waiting
+from reconciler.apply.wait import Patience, waits_for, worth_waiting_for
+from reconciler.errors import GitError
+from reconciler.ledger import events
+from reconciler.plan import Plan
+
+_Result = TypeVar("_Result")
+
+
+class Waited(Enum):
+    """What came of a wait."""
+
+    NOT_AT_ALL = auto()  # nothing is worth waiting for, or the time for waits is used up
+    IN_VAIN = auto()  # nothing that this apply waits for has ended yet
+    FOR_AN_END = auto()  # an instance has ended, so more runs may be started
+
+
+class Pauses:
+    """The waits of one apply."""
+
+    def __init__(self, ports: Ports, knowledge: Knowledge) -> None:
+        self._ports = ports
+        self._knowledge = knowledge
+        self._branch = knowledge.branch
+        self._watch = knowledge.watch
+        self._patience = Patience(ports.clock, knowledge.options, ports.jitter)
+        self._waiting: Waiting | None = None  # the last step of this kind that was reported
+
+    async def wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Waited:
+        """Record what is pending, then wait for time or others to change something."""
+        await self._record_if_due()
+        if self._patience.is_used_up:
+            return Waited.NOT_AT_ALL
+        now = clock.earliest()
+        claim_seconds = self._knowledge.environment.limits.claim_seconds
+        awaits = self._knowledge.awaits(plan)
+        until = worth_waiting_for(awaits, self._knowledge.doubts, now, claim_seconds)
+        awaited = self._knowledge.awaited(plan) if self._patience.for_ends else []
+        if until is None and not awaited:
+            return Waited.NOT_AT_ALL
+        if awaited:
+            self._watch.tell(awaited)
+        waiting = None if until is None else Waiting(reason=waits_for(awaits), until=until)
+        if waiting is not None and waiting != self._waiting:
+            self._ports.progress(waiting)
+            self._waiting = waiting
+        await self.sleep(self._patience.pause(until, now))
+        await self._refetch(patient=bool(awaited))
+        due = self._watch.due(awaited, clock.earliest())
+        if due and await self._watch.look(due, self._knowledge.look(gateway, clock)):
+            self._patience.something_ended()
+            return Waited.FOR_AN_END
+        return Waited.IN_VAIN
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+        """The result; None once the apply is told to stop: then the work is broken off."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._ports.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return await working if working.done() else None
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for that long, or until the apply is told to stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ports.stop.wait()
+        except TimeoutError:
+            return
+
+    async def _record_if_due(self) -> None:
+        """Push what is pending; if that is nothing but ends, push it only once in a while."""
+        only_ends = all(isinstance(event, events.Observed) for event in self._branch.pending)
+        if not only_ends or self._patience.records_ends():
+            await self._branch.record()
+
+    async def _refetch(self, *, patient: bool) -> None:
+        """Read the branch again; a long wait goes on if the remote cannot be read for a while."""
+        try:
+            await self._branch.refetch()
+        except GitError as error:
+            if not self._patience.outlasts(fetched=False) or not patient:
+                raise
+            self._ports.progress(Noted(message=str(error)))
+        else:
+            self._patience.outlasts(fetched=True)
