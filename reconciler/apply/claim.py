@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
+from reconciler.apply.before import Before
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.checks import refuse_one_name
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.look import Before
 from reconciler.apply.ports import Claimed, Noted, Options, Ports
 from reconciler.apply.start import Batch
 from reconciler.identity import service_of

@@ -9,12 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from reconciler.apply.branch import Branch
-from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
-from reconciler.apply.doubt import Doubt, settle
-from reconciler.apply.knowledge import Knowledge
-from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import (
+from reconciler.apply.before import (
     STAMP_MS,
     Before,
     MinuteSpan,
@@ -22,6 +17,11 @@ from reconciler.apply.look import (
     look_before,
     shares_a_minute,
 )
+from reconciler.apply.branch import Branch
+from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
+from reconciler.apply.doubt import Doubt, settle
+from reconciler.apply.knowledge import Knowledge
+from reconciler.apply.lease import ServiceClock
 from reconciler.apply.observe import unfinished
 from reconciler.apply.pause import Pauses, Waited
 from reconciler.apply.ports import Gateway, Learned, Noted, Options, Ports

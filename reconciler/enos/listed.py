@@ -19,17 +19,16 @@ from reconciler.enos.envelope import (
     read_verbatim_json,
 )
 from reconciler.model import EpochMs, InstanceId, Parameters
-from reconciler.times import MINUTE_MS, SECOND_MS, in_zone, parse_instant
+from reconciler.times import HOUR_MS, MINUTE_MS, SECOND_MS, in_zone, parse_instant
 
 NAMELESS = InstanceId("")  # in place of an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
 _HALF = re.compile(r"[\ud800-\udfff]")  # half of a surrogate pair, in UTF-16
-_HOUR_MS = 3_600_000
-_DAY_MS = 25 * _HOUR_MS  # the longest day, when clocks are set back
+_LONGEST_DAY_MS = 25 * HOUR_MS  # when clocks are set back
 EARLIEST = 100_000_000_000  # 1973; read as seconds, this would be the year 5138
-_QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
-_WIDEST_OFFSET_MS = 14 * 3_600_000
+_QUARTER_HOUR_MS = 15 * MINUTE_MS  # all zones differ by multiples of it
+_WIDEST_OFFSET_MS = 14 * HOUR_MS
 
 StampSpan = tuple[EpochMs, EpochMs]
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -216,7 +215,7 @@ def _cut_to(clock: time) -> int:
         return 1
     if clock.minute:
         return MINUTE_MS
-    return _HOUR_MS if clock.hour else _DAY_MS
+    return HOUR_MS if clock.hour else _LONGEST_DAY_MS
 
 
 def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> EpochMs | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.apply.look import (
+from reconciler.apply.before import (
     MOST_SEEN,
     Before,
     MinuteSpan,
