@@ -6,7 +6,7 @@ import signal
 import sys
 
 _ELSEWHERE = (
-    "error: reconciler runs on Linux, macOS and other POSIX systems only, for its promise rests on "
+    "error: reconciler runs on Linux, macOS and other POSIX systems only: its promise depends on "
     "how they end processes and open files\n  On Windows use it inside WSL, or in a container.\n"
 )
 # What is read and planned lives to the end, and hardly any of it is in a reference cycle. Searching

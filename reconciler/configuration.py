@@ -65,7 +65,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     @property
     def margin(self) -> float:
-        """Seconds before a claim's end, on top of a timeout, in which no run starts any more."""
+        """Seconds before a claim's end, added to a timeout, during which no run is started."""
         return min(_MOST_MARGIN, self.claim_seconds / 10)
 
 

@@ -58,7 +58,7 @@ def service_name(service: Service) -> str:
 
 
 class Book(Struct, frozen=True, kw_only=True):
-    """One ledger of the repository, wherever it lies."""
+    """One ledger of the repository, in any folder."""
 
     folder: str  # relative to the repository's root; of a trace: what it is called
     ledger: Ledger

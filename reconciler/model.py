@@ -117,7 +117,7 @@ class Times(Protocol):
         """The date whose day of the month all others share; None unless the step is in months."""
 
     def passes_over(self, day: date) -> bool:
-        """Whether the date lies in the range, but the steps of months skip it."""
+        """Whether the date is in the range and the steps of months skip it."""
 
 
 class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):

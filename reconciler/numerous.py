@@ -1,4 +1,4 @@
-"""Values of which there may be 100,000, in full and in brief."""
+"""Values that may exist 100,000 times, in full and in brief."""
 
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -8,7 +8,7 @@ _Full = TypeVar("_Full", bound=msgspec.Struct)
 
 
 class Numerous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A value of which there may be 100,000.
+    """A value that may exist 100,000 times.
 
     Python's garbage collector ignores it, so it must not be part of a reference cycle.
     """

@@ -78,4 +78,4 @@ _URL_ELSEWHERE = (
     "cannot stand here: whoever knows the URL of a chat's webhook may post there, so name an "
     "environment variable that holds it (urlEnv)"
 )
-_SIGNS_NOTHING = "goes only together with format: json, for a chat verifies no signature"
+_SIGNS_NOTHING = "goes only together with format: json, because a chat verifies no signature"

@@ -155,7 +155,7 @@ def test_an_attempt_carries_the_same_and_says_which_it_is() -> None:
     run = a_run(retry=Retry(max=2, on=frozenset({"FAIL"})))
     planned = plan_of(run, history(run, ["FAIL", "FAIL"]))
     assert planned.id == "wind#3"
-    assert planned.reason.startswith("attempt 3 of 3, for the one before ended with FAIL; ")
+    assert planned.reason.startswith("attempt 3 of 3, because the one before ended with FAIL; ")
     assert planned.digest == run.digest
     assert planned.trigger_time == run.trigger_time
 

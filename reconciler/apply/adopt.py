@@ -207,7 +207,7 @@ def pending(run: RunId, planned: PlannedRun | None) -> Run:
     """The run as it would be started. Raises RefusedError unless it is still to be started."""
     if planned is None or planned.run is None:
         raise RefusedError(
-            f"{run} is not declared as a run that is to be started",
+            f"{run} is not declared as a run to start",
             hint="`reconciler status` lists every run.",
         )
     if planned.action not in {Action.START, Action.WAIT}:
@@ -243,6 +243,6 @@ def carries(run: Run, found: Instance) -> bool:
 
 
 def _differing(run: Run, found: Instance) -> list[str]:
-    """The names of the parameters that it shows otherwise; no values, for some are sensitive."""
+    """The names of the parameters that it shows otherwise. No values: some are sensitive."""
     listed = {key.casefold(): value for key, value in found.parameters or ()}
     return [key for key, value in run.parameters if listed.get(key.casefold(), value) != value]

@@ -178,7 +178,7 @@ def _minute(run: Run) -> MinuteSpan:
 
 
 def _spans(runs: Iterable[Run]) -> list[MinuteSpan]:
-    """Windows that hold the minutes of all runs: few, for one page shows a hundred instances."""
+    """Windows that hold the minutes of all runs. They are few: a page shows a hundred instances."""
     windows: dict[int, list[tuple[EpochMs, EpochMs]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.trigger_time):
         start, end = search_window(run.trigger_time)

@@ -275,7 +275,7 @@ class UnrecordedError(GitError):
 
 
 def _started(kept: Iterable[Event]) -> str:
-    """In words, which instances were started, for whoever must look after them now."""
+    """In words, which instances were started: a person must look after them now."""
     started = [
         f"{one.run} as {one.flow_instance_id}" for one in kept if isinstance(one, events.Triggered)
     ]

@@ -31,7 +31,7 @@ class UnreadableZoneError(RefusedError):
 
     ADVICE = (
         "Have the service's own zone set to a name such as Asia/Shanghai or an offset such as "
-        "GMT+8, for business dates depend on it; no gateway.timezone stands for its answer."
+        "GMT+8, because business dates depend on it. No gateway.timezone can replace its answer."
     )
 
     def __init__(self, server: str, environment: Environment) -> None:
@@ -156,8 +156,7 @@ def check_zone(
             raise RefusedError(
                 f"the service's zone is {server!r} and environment {environment.name} is "
                 f"configured with {environment.gateway.timezone!r}: {shown}",
-                hint="Nothing was started. Correct gateway.timezone, for business dates depend on "
-                "it.",
+                hint="Nothing was started. Correct gateway.timezone: business dates depend on it.",
             )
 
 

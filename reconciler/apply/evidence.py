@@ -80,7 +80,7 @@ def judge(
     """What a whole search says of a run in doubt.
 
     `making`: how the service makes ids. `rivals`: the other runs in doubt of the same minute.
-    `unlisted`: runs in doubt of which a search shows nothing at all.
+    `unlisted`: runs in doubt for which a search shows nothing at all.
     """
     standings = [(one, standing(suspect, one, known)) for one in listed]
     ours = [one for one, stands in standings if stands is Standing.OURS]
@@ -104,7 +104,7 @@ def judge(
 
 
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
-    """What an instance that the search for the suspect's minute lists can be to the suspect.
+    """What an instance can be to the suspect, if the search for the suspect's minute lists it.
 
     A nonce counts before everything else. The shown time says nothing, because the service has
     listed the instance for this minute: either the instance is of the minute, or the service shows
@@ -214,7 +214,7 @@ def _carries_what_was_recorded(
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
-    """Whether nothing rules the instance out as the suspect's, whoever else may have its id."""
+    """Whether nothing rules the instance out as the suspect's, even if others may have its id."""
     return standing(suspect, one, known) is not Standing.NOT_OURS
 
 

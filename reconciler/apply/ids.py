@@ -17,7 +17,7 @@ from msgspec import Struct
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, in_zone
 
-# The spans, besides the minute, to which a service may cut the time that it makes an id of.
+# A service makes an id of the trigger time, cut to the minute or to one of these spans.
 UNITS_MS = tuple(
     count * MINUTE_MS for count in (5, 10, 15, 30, HOUR_MINUTES, DAY_MINUTES // 2, DAY_MINUTES)
 )
@@ -102,8 +102,9 @@ def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span
 def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]]) -> bool:
     """Whether each start has an id of its own; `ids` holds them by flow and trigger time.
 
-    That two starts of one flow and time have two ids does not show it yet: a service may add which
-    of its machines took the request. Each of these ids must have a long part that no other id has.
+    Two ids for two starts of one flow and time are not enough: a service may add the name of the
+    machine that took the request. Each of these ids must also have a long part that no other id
+    has.
     """
     everything = [one for of_time in ids.values() for one in of_time]
     if len(set(everything)) < len(everything):

@@ -111,7 +111,7 @@ def possible_at_once(
 def _its_own(
     suspect: Suspect, since: Sequence[Instance], known: Known, making: Making
 ) -> tuple[list[Instance], list[Instance]]:
-    """Of those that were made since the claim: what the nonce proves to be its own, what may be."""
+    """Of the instances made since the claim: the proven ones, and those that may be its own."""
     of_id = Counter(one.id for one in since)
     bare = replace(suspect, correlation=None)  # a default may stand where the nonce was sent
     nonces = [(one, nonce_standing(suspect, one, known)) for one in since]

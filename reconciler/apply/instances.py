@@ -234,7 +234,7 @@ def _shared_out(
 def _open(
     suspect: Suspect, start: Start, mine: Sequence[Instance], known: Known
 ) -> Iterator[tuple[Record, Start]]:
-    """The starts in the run's minute of which nobody knows whether they were made, and as which id.
+    """The starts in the run's minute that may have been made, under an id that nobody knows.
 
     If an instance shows only an hour or a day, or another minute than the run's, also the starts
     in every span of time (up to a day) that may share the id.

@@ -241,7 +241,7 @@ class Knowledge:
             self.lapses.lapsed[batch.claim] = batch.lease.clock.latest()
 
     def _unfinished(self, plan: Plan) -> list[Record]:
-        """What an apply that waits has not seen the end of; also of what others have claimed."""
+        """The runs whose end a waiting apply has not seen, also those that others have claimed."""
         held = (one.record for one in self.awaits(plan).of_action(Action.HOLD))
         return [*self.awaited(plan), *(record for record in held if record is not None)]
 
@@ -259,7 +259,7 @@ class Knowledge:
 
 
 def _over(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
-    """The ended runs of which a bad end asks for nothing, and why."""
+    """The ended runs whose bad end asks nothing of anybody, and why."""
     firsts = {first_attempt(run) for run in ended}
     attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
     for one in plan.runs if ended else ():

@@ -33,7 +33,7 @@ def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
 
 
 class _Sent(Struct, frozen=True, kw_only=True):
-    """A known start, or (`start` is None) one of which nobody knows whether it was made."""
+    """A known start or, where `start` is None, one that may or may not have been made."""
 
     record: Record
     start: Start | None
@@ -183,7 +183,7 @@ class Known:
         return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
 
     def in_doubt_in(self, flow_id: int | None, time: EpochMs | None) -> Sequence[Record]:
-        """The runs of the flow of which nobody knows yet whether they were started.
+        """The runs of the flow that may or may not have been started.
 
         Only those in the minute of that time, if one is given.
         """

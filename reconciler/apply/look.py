@@ -123,7 +123,7 @@ def _gap(made: events.Claim | None) -> int:
 
 
 def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:
-    """The declared runs by their id, which is that of their first attempt."""
+    """The declared runs by the id of their first attempt."""
     return {run.id: run for run in runs}
 
 

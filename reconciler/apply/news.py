@@ -105,7 +105,7 @@ def news_of(effect: Effect) -> News | None:
         return None
     at = max(ledger_instant(one.at) for one in outcomes)
     was, now = (_plan(effect.now, one, at) for one in (effect.before, effect.now.ledger))
-    # Not in the order in which answers came, which is another one each time.
+    # Not in the order of the answers, which differs each time.
     records = effect.now.ledger.records
     runs = sorted({one.run for one in outcomes}, key=lambda run: (records[run].trigger_time, run))
     told: dict[Occasion, list[NewsOfRun]] = {one: [] for one in Occasion}

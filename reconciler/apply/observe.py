@@ -45,7 +45,7 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 def unfinished(ledger: Ledger, now: EpochMs) -> list[Record]:
-    """The started runs of which no end is recorded and whose time has come, the newest first."""
+    """The started runs without a recorded end whose time has come, the newest first."""
     found = [record for record in ledger.records.values() if is_unfinished(record)]
     due = [record for record in found if record.trigger_time <= now]
     return sorted(due, key=lambda record: (record.trigger_time, record.run), reverse=True)

@@ -22,7 +22,7 @@ class Overdue:
         self._runs: dict[tuple[RunId, Nonce | None], Run] = {}
 
     def note(self, batch: Batch) -> bool:
-        """Note those of the batch that may have been made; whether there are any.
+        """Note the starts of the batch that may have been made. Return whether there are any.
 
         A person is told at once: this apply may end with an error.
         """
@@ -41,7 +41,7 @@ class Overdue:
         self._runs.pop((run, claim), None)
 
     def doubts(self, ledger: Ledger) -> list[Doubt]:
-        """Those whose claim another one has taken the place of in the ledger."""
+        """Those whose claim the ledger has replaced by another claim."""
         records = ledger.records
         return [
             _doubt(run, records.get(name))

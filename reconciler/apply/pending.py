@@ -38,7 +38,7 @@ def adding(recorded: Sequence[Event], ledger: Ledger) -> list[Event]:
 def _may_be_hidden(run: RunId, ledger: Ledger, claimed: Iterable[events.ClaimedRun]) -> bool:
     """Whether an instance of those runs may have hidden the run's own from a search.
 
-    It may, where ids are those of a day and only the newest of an id is listed.
+    It may if one id stands for a whole day and the service lists only the newest instance of an id.
     """
     start, end = id_window(ledger.records[run].trigger_time)
     return any(start <= one.trigger_time < end for one in claimed)

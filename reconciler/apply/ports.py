@@ -228,8 +228,8 @@ class Gateway(Protocol):
     ) -> ObservedInstances:
         """How the instances fare, in few requests: searches that cover many, ids for the rest.
 
-        If `most_requests` is not enough for all, `turn` says with which of them to begin: a caller
-        that counts it up leaves none out for ever.
+        If `most_requests` is not enough for all, `turn` says where to begin. A caller that raises
+        it each time leaves none out for ever.
         """
 
     async def flow(self, flow_id: int) -> Flow | None:
@@ -294,8 +294,9 @@ class Store(Protocol):
     async def confirm(self, base: Snapshot, runs: Sequence[Run]) -> bool:
         """Whether the branch itself declares the runs, and what they wait for, as the snapshot has.
 
-        What was only remembered of their manifests is read again. If that shows that it was wrong,
-        nothing is remembered any more, and the snapshot must not be used. Raises GitError.
+        Manifests that the snapshot only remembered are read again. If one of them was remembered
+        wrongly, all that is remembered is dropped, and the snapshot must not be used. Raises
+        GitError.
         """
 
 

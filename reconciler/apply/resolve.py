@@ -148,8 +148,8 @@ _MOST_NAMED = 5
 def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
     """The recorded or declared runs that the word is about, as the ledger calls them.
 
-    The run of exactly that id; or else, of the runs that `status` takes the word to mean, those
-    that a person can settle. Raises RefusedError if there is none.
+    That is the run with exactly that id. If there is none, it is each run that a person can settle
+    among those that the word means to `status`. Raises RefusedError if there is none.
     """
     records, called = snapshot.ledger.records, _called(snapshot)
     exact = called.get(RunId(word)) or _attempt(word, snapshot)

@@ -1,4 +1,4 @@
-"""How many runs an apply claims at once, so that others that are at work find some left.
+"""How many runs an apply claims at once, so that some are left for others at work.
 
 An apply that is alone claims all that a claim has room for. If it sees open claims of others, it
 claims only its part of what nobody has claimed yet: claims get smaller as less is left, and all

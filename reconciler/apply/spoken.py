@@ -75,7 +75,7 @@ class Spoken:
         return shown
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
-        """The decisions to record; a denial in spite of what fits has that as its evidence."""
+        """The decisions to record. What fits and was denied all the same becomes the evidence."""
         is_denied = self._decision.triggered is None
         return [
             events.Resolved(
@@ -129,7 +129,8 @@ def is_open(record: Record) -> bool:
 def check_words(instance: InstanceId | None, reason: str) -> None:
     """Refuse words that no service or ledger can hold, such as bytes that are not text.
 
-    Also refused are the words that stand in a printed command for what a person must write there.
+    Placeholders are refused as well: a printed command has them where a person must write
+    something.
     """
     for option, word, what in (
         ("--triggered", instance, "the id that the service gave the instance"),
@@ -209,7 +210,7 @@ def _unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
 
 
 def _check_unclaimed(record: Record, ledger: Ledger, now: EpochMs) -> None:
-    """Refuse to deny a start that whoever claimed the run may still be about to make.
+    """Refuse to deny a start that the apply with the claim may still be about to make.
 
     That apply does not read the ledger again before it starts the run. So the denial is true when
     it is said, and the run is started twice all the same: by it, and by whoever claims it anew.

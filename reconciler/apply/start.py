@@ -127,7 +127,7 @@ class Batch(Struct, frozen=True, kw_only=True):
         )
 
     def triggered(self, run: Run, instance: InstanceId) -> events.Triggered:
-        """The outcome of a run of which the service has just named the instance."""
+        """The outcome of a run whose instance the service has just named."""
         # No earlier than the start: from then on the service must know the instance.
         at = format_instant(self.lease.clock.latest())
         return events.Triggered(

@@ -55,7 +55,7 @@ class Standing(Enum):
 
 
 def correlation_value(run: RunId, claim: Nonce) -> str:
-    """What the correlation parameter carries: the nonce first, for a service may cut values."""
+    """What the correlation parameter carries: the nonce first, because services may cut values."""
     return f"{claim} {run}"
 
 

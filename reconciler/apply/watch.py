@@ -29,8 +29,8 @@ from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, wi
 from reconciler.plan import Plan, PlannedRun
 from reconciler.times import format_instant
 
-# Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. If
-# there are more instances than one look can search for, so many for each look that it takes.
+# After so many looks in a row that could not tell how an instance fares, nothing waits for it. If
+# there are more instances than one look can search for, they are so many times the looks needed.
 UNCLEAR_LOOKS = 20
 
 

@@ -182,7 +182,7 @@ def _measured_ports(
 
 
 def _remembering(ports: Ports, kept: list[Event]) -> Ports:
-    """The ports, by which the list also gets every event that goes into a rescue file."""
+    """The same ports; the list also gets every event that goes into a rescue file."""
 
     def rescue(events: Sequence[Event]) -> str:
         kept.extend(events)
@@ -201,7 +201,7 @@ async def _apply(ports: Ports, options: Options, remainder: Remainder) -> ApplyR
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
-        remainder.begin()  # at once, for without an answer the next signal would end the process
+        remainder.begin()  # at once: without an answer, the next signal would end the process
 
 
 def _unfailing(progress: Progress) -> Progress:

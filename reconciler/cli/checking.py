@@ -114,7 +114,7 @@ def validate_repository(
 
 
 def report_refused(options: CommonOptions, error: ReconcilerError) -> Validation:
-    """The report of a validation that the error has stopped, for whoever waits for one."""
+    """The report of a validation that the error has stopped, for a program that waits for one."""
     root = Path()
     with suppress(ReconcilerError):
         root = find_root(options.repo)
@@ -196,9 +196,9 @@ def validate_workspace(
 ) -> Validation:
     """What `validate` finds where the configuration can be used.
 
-    `goes_on`: a ledger that cannot be read is a problem, whatever the paths; of the manifests of
-    its environment there are then those problems that no ledger decides. Raises TooManyRunsError,
-    ConfigurationError; LedgerError and LinkedLedgerError unless it goes on.
+    `goes_on`: a ledger that cannot be read is a problem, whatever the paths. The manifests of its
+    environment then have only the problems that can be found without a ledger. Raises
+    TooManyRunsError, ConfigurationError; LedgerError and LinkedLedgerError unless it goes on.
     """
     unread = unread_manifests(workspace)
     found, notes, of_ledgers = set[Problem](), set[Problem](), set[Problem]()

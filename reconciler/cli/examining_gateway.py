@@ -238,7 +238,7 @@ def _tls(answer: Reached) -> Diagnosis:
         return well(answer.tls)
     words = f"{answer.tls}, the certificate is valid until {until:%Y-%m-%d}"
     if until - datetime.now(UTC) < _SOON:
-        return warned(words, "Have whoever runs the gateway renew its certificate.")
+        return warned(words, "Ask those who run the gateway to renew its certificate.")
     return well(words)
 
 

@@ -106,7 +106,7 @@ def _where_read(workspace: Workspace) -> str:
     named = workspace.configuration.git
     if _has_no_remote(workspace):
         return (
-            f"offline: the ledger is the working tree's, for this clone has no remote "
+            f"offline: the ledger is the working tree's, because this clone has no remote "
             f"{named.remote} yet, so nothing can be started from it: "
             f"git remote add {named.remote} URL"
         )

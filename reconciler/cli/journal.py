@@ -39,7 +39,7 @@ class Journal:
         self.record("info", text)
 
     def record(self, level: Level, message: str, **fields: Any) -> None:
-        """Write one line, as harmless as on a terminal: whoever decodes it may show it on one."""
+        """Write one line, as harmless as on a terminal: its reader may show it on one."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown = "\n".join(visible(said(line)).strip() for line in message.split("\n"))
         document = {"time": now, "level": level, "message": shown, **self.fields, **fields}

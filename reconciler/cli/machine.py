@@ -61,7 +61,7 @@ RESCUE_FOLDER = "RECONCILER_RESCUE_FOLDER"  # the variable
 
 
 def rescue(repository: Path, recorded: Sequence[Event]) -> str:
-    """Keep events in a new file beside the repository, or wherever else it can; gives its path.
+    """Keep events in a new file beside the repository or, failing that, elsewhere. Return its path.
 
     A pipeline may name another folder in RECONCILER_RESCUE_FOLDER, which is made if need be.
 

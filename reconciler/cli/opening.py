@@ -67,7 +67,7 @@ def check_gateway(git: Git, tip: CommitId | None, environment: Environment, bran
     differing = [name for name, value in here.items() if value != there[name]]
     if differing:
         raise RefusedError(
-            f"{environment.name}: gateway.{differing[0]} is another one than on {branch}, and "
+            f"{environment.name}: gateway.{differing[0]} differs from the one on {branch}, and "
             "credentials are sent only where that branch says",
             hint=_HINT,
         )

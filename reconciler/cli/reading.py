@@ -36,7 +36,7 @@ from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
 
 
 class LinkedLedgerError(ConfigurationError):
-    """Something else than a file of its own stands where the ledger belongs: `problem`."""
+    """The ledger's place holds something that is not a plain file; `problem` says what."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"the ledger cannot be read: {problem}")

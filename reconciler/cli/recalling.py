@@ -161,8 +161,7 @@ class Recall(Struct, frozen=True, kw_only=True):
 
 _TOO_MANY = f"what it was started with was not looked for, past {_MOST_COMMITS} commits"
 _UNREACHABLE = (
-    "what it was started with stands in commit {}, which this clone does not have: fetch more of "
-    "the history"
+    "its parameters are in commit {}, which this clone does not have: fetch more of the history"
 )
 
 

@@ -1,7 +1,7 @@
-"""What a command prints for scripts where it refuses: a document that says why.
+"""What a command prints for scripts when it refuses: a document that says why.
 
-A script that reads stdout gets one document whatever happens, and stderr and the exit code are as
-without it. `plan` has documents of its own (`unplanned`), as its bots replace earlier comments.
+A script that reads stdout gets one document whatever happens. It changes nothing about stderr and
+the exit code. `plan` has documents of its own (`unplanned`), as its bots replace earlier comments.
 """
 
 from collections.abc import Callable, Iterator, Mapping

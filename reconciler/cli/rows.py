@@ -105,7 +105,7 @@ _UNDER_WAY = {
 
 
 def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
-    """The row of a run that is done, or of which the plan does not say why it is not."""
+    """The row of a run that is done, or is not done for a reason that the plan does not give."""
     match row.state:
         case RunState.SUCCEEDED | RunState.CLAIMED | RunState.IN_DOUBT:  # most have succeeded
             return row

@@ -69,7 +69,7 @@ class _Encoding(io.TextIOBase):
         return self._stream.fileno()
 
     def close(self) -> None:
-        """Leave the stream beneath open: whoever opened it closes it."""
+        """Leave the stream beneath open. Its owner closes it."""
 
 
 class _Unfailing(_Encoding):

@@ -60,8 +60,8 @@ def resolve_command(
 ) -> ExitCode:
     """Settle runs that are in doubt, or adopt one that was started by hand.
 
-    RUN is a name, a backfill's, or the beginning of names: what of them is in doubt is settled, all
-    in one commit. The service is asked first, and what it has is shown.
+    RUN is a name, a backfill's, or the beginning of names: whichever of them are in doubt are
+    settled, all in one commit. The service is asked first, and what it has is shown.
 
     With --not-triggered the runs are pending again, and the next apply starts them; refused where
     the service has an instance that fits. With --triggered, the service is asked whether it knows

@@ -25,7 +25,7 @@ def release() -> None:
 
 
 def end_with(code: int) -> None:
-    """From now on, have a signal end the process with the code: all of its output is out."""
+    """From now on, a signal ends the process with this code: all output has been written."""
     for number, answer in _answers().items():
         if answer != signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(code))

@@ -149,7 +149,7 @@ def check_outdated(options: CommonOptions, given: Given) -> ExitCode:
 
 
 def _stale(place: StartingPlace, beginning: Beginning, besides: Collection[str] = ()) -> list[str]:
-    """Lines on what is outdated; `besides`: pipelines that are not checked."""
+    """A line for each file that is outdated; `besides`: pipelines that are not checked."""
     pipelines = _files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
     pipelines |= _folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
     by_hand = _files(place.root, CONFIGURATION)

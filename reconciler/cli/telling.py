@@ -79,11 +79,11 @@ def _words(done: Done) -> str:
         case Done.WRITTEN_OVER:
             return "written over"
         case Done.UNCHANGED:
-            return "left as it is, for nothing has changed"
+            return "left as it is, because nothing has changed"
         case Done.CLOSED:
             return "closed: nothing needs a person any more"
         case Done.LEFT_CLOSED:
-            return "left closed, as somebody closed it, for nothing has changed since"
+            return "left closed: somebody closed it, and nothing has changed since"
         case Done.NOT_NEEDED:
             return "not needed: nothing needs a person"
         case _:

@@ -54,7 +54,7 @@ def tell_unexpected(error: Exception, arguments: Sequence[str]) -> ExitCode:
     kept = _keep(content)
     if kept is None:
         saying.show(f"{content}\n", err=True, level="error")
-        kept = "the lines above, for no file can be written"
+        kept = "the lines above, because no file can be written"
     saying.say(f"error: {words}: this is a bug in reconciler, please report it with {kept}")
     return ExitCode.BUG
 

@@ -1,4 +1,4 @@
-"""Manifests that declare nothing, though somebody probably meant them to.
+"""Manifests that declare nothing, although somebody probably meant them to.
 
 Either a folder of manifests does not exist, or manifests lie in no environment's folder.
 """

@@ -58,7 +58,7 @@ class Expanded(Numerous, frozen=True, kw_only=True, gc=False):
 
     runs: tuple[Run, ...] = ()
     problems: tuple[Problem, ...] = ()
-    notes: tuple[Problem, ...] = ()  # on what is perhaps not meant, and stands in nobody's way
+    notes: tuple[Problem, ...] = ()  # on probable mistakes, which stop nothing
     made: int = 0  # runs that count against the bounds, including those that `exclude` leaves out
 
 

@@ -107,7 +107,7 @@ class Timetable(Struct, frozen=True, kw_only=True):
         return grid.first if isinstance(grid, DateGrid) and isinstance(grid.step, Months) else None
 
     def passes_over(self, day: date) -> bool:
-        """Whether the date lies in the range, but a step of months skips it."""
+        """Whether the date is in the range and a step of months skips it."""
         if not isinstance(self.grid, DateGrid) or self.counted_from is None:
             return False
         last = min(self.grid.last, in_zone(self.until, self.zone).date())

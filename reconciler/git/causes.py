@@ -89,8 +89,8 @@ _CAUSES = (
     ),
     Cause(
         kind=CauseKind.BUSY,
-        hint="the remote took the push and could not store it: look there for room on the disk, "
-        "for who may write to the repository's objects, and for what its log says",
+        hint="the remote took the push and could not store it: look there whether the disk is "
+        "full, who may write to the repository's objects, and what its log says",
         phrases=(r"unpacker error", r"remote unpack failed"),
     ),
     Cause(
@@ -107,8 +107,9 @@ _CAUSES = (
     ),
     Cause(
         kind=CauseKind.HERE,
-        hint="this clone cannot be written: let whoever runs this own its .git folder and write to "
-        "it, on a file system that is not read-only (plan and status can do with --offline)",
+        hint="this clone cannot be written: the user who runs this must own its .git folder and be "
+        "able to write to it, and its file system must not be read-only (plan and status can do "
+        "with --offline)",
         phrases=(
             r"read-only file system",
             r"insufficient permission for adding an object",

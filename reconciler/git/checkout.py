@@ -3,8 +3,8 @@
 Finding the repository that a folder lies in: nothing in a checkout may pass for a repository. Git
 takes a folder with `HEAD`, `objects/` and `refs/` for a bare repository and obeys its `config`,
 which may name programs to run. A checkout can bring such a folder along, but it cannot bring a
-`.git`, for git writes no path of that name. So only a `.git` counts here. Git is run at the top,
-where it finds that `.git`, and is told not to look for any other repository.
+`.git`, because git writes no path of that name. So only a `.git` counts here. Git is run at the
+top, where it finds that `.git`, and is told not to look for any other repository.
 
 Comparing with the base: revisions by any name, and where two histories part. A pipeline's clone
 often ends after one commit. Missing history is fetched, a little more each time, and only when it
@@ -64,7 +64,7 @@ def _marked(here: Path, folder: Path) -> Path:
         return found
     if not here.is_dir():
         raise GitError(f"{folder} is not a folder")
-    raise GitError(  # git is not asked, for it might take the folder itself for a repository
+    raise GitError(  # git is not asked: it might take the folder itself for a repository
         f"{folder} is not in a working tree: this is not a git repository, or it is a bare one",
         hint="run it inside a clone, or name one with --repo",
     )

@@ -64,7 +64,7 @@ def commit_files(
 
 
 def _tree_of(root: Path, commit: CommitId) -> str:
-    """The commit's tree, by its id if that is known, for then its content may be known too."""
+    """The commit's tree. If its id is known, it is named by that: its content may be known too."""
     known = known_answer(root, *tree_question(commit))
     return f"{commit}^{{tree}}" if known is None else known.text
 

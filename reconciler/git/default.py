@@ -1,9 +1,9 @@
 """The branch that an apply works on if the configuration names none.
 
-Nothing in a single clone decides this, for two clones must never work on two branches, each with a
-ledger of its own. Each fetch brings the remote's HEAD along and hears which branch it names. A
-clone remembers that name, for fetches that do not hear it. A claim counts only while HEAD names the
-branch.
+Nothing in a single clone decides this, because two clones must never work on two branches, each
+with a ledger of its own. Each fetch brings the remote's HEAD along and hears which branch it names.
+A clone remembers that name, for fetches that do not hear it. A claim counts only while HEAD names
+the branch.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ BRANCHES = "refs/heads/reconciler-trace"
 MEMORY = "refs/reconciler-memory"  # in a clone
 SEEN = f"{MEMORY}/seen"  # the trees that this clone has seen
 FETCHED = f"{MEMORY}/kept"
-BRANCH_MARK = "+"  # marks traces on branches: no trace has this name, for names are URL-quoted
+BRANCH_MARK = "+"  # marks traces on branches: no trace has this name, as names are URL-quoted
 
 # The patterns with which `git ls-remote` shows all traces.
 EACH = (f"{THERE}/*", f"{BRANCHES}/*")

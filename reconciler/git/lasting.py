@@ -83,7 +83,7 @@ def known_blob(root: Path, oid: str) -> bytes | None:
 
 
 def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
-    """Keep the small ones of the blobs; if there are too many, the last of them."""
+    """Keep the small blobs; if there are too many, only the last ones."""
     small = [(oid, content) for oid, content in blobs if len(content) <= MOST_KEPT_BYTES]
     with _lock:
         for oid, content in small[-MOST_KEPT:]:

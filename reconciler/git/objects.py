@@ -185,9 +185,9 @@ def read_bounded_blobs(
 
 
 def read_small_blobs(root: Path, oids: Iterable[ObjectId]) -> None:
-    """Read those of the blobs that will be kept, so that two processes do for many questions.
+    """Read ahead the blobs that will be kept, so that two processes answer many questions.
 
-    Nothing is read where there are more than can be kept. Raises GitError if one is missing.
+    If there are more than can be kept, nothing is read. Raises GitError if one is missing.
     """
     unknown = [oid for oid in dict.fromkeys(oids) if known_blob(root, oid) is None]
     if len(unknown) <= MOST_KEPT:

@@ -18,7 +18,7 @@ from reconciler.git.gitconfig import value
 from reconciler.git.objects import ObjectId, TreeEntry
 
 _KINDS = {"tree": 2, "blob": 3}
-_STORED = 0  # zlib's level: not compressed, for git compresses objects as it stores them
+_STORED = 0  # zlib's level: not compressed, as git compresses objects when it stores them
 
 
 class Pack(Struct, kw_only=True):

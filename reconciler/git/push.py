@@ -33,7 +33,7 @@ from reconciler.git.remote import (
 from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send
 
 _SENDINGS = 3  # in all, of a push that is rejected though nobody was faster: a lock may be held
-_LOOKS = 4  # in all, for a push that was taken: a replica may lag a little
+_LOOKS = 4  # in all, after a push that was taken: a replica may lag a little
 _PAUSE_SECONDS = 0.2  # before the second sending or look; each later pause is twice as long
 
 

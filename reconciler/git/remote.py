@@ -194,7 +194,7 @@ def _local_ref(remote: str, ref: str) -> str:
 
 
 def _tips(root: Path, refs: Sequence[str]) -> list[CommitId]:
-    """The commits that the refs stand for, where one holds no commit itself, or is gone again."""
+    """The commits that the refs lead to, even if one holds no commit itself, or is gone again."""
     specs = [f"{ref}^{{commit}}" for ref in refs]
     return [CommitId(line) for line in run_git(root, "rev-parse", *specs).text.split()]
 

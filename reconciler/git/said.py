@@ -6,7 +6,7 @@ The server writes some of these words, so each expression here takes linear time
 import re
 
 # `https://user:token@host`, `https://token@host`, `ssh://user:password@host`; a bare `ssh://git@`
-# is no secret. A match reaches to the last @, for a password may hold an @ or a / that was not
+# is no secret. A match reaches to the last @, because a password may hold an @ or a / that was not
 # escaped. The server writes as many of these words as it likes, so nothing here may read a
 # character more than a few times. Each pattern ends where the next match could begin.
 _WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)

@@ -51,9 +51,7 @@ _STALE_HINT = (
     "Who pushes is shown another state of the branch than who fetches, or none at all: as by a "
     "login page, a proxy, or a copy that lags behind. See what git push --dry-run says by hand."
 )
-_UNSAID_HINT = (
-    "The branch stands where it was: the words above, and the server's log, say what it minds."
-)
+_UNSAID_HINT = "The branch stands where it was: the words above, and the server's log, say why."
 # What a person has set for their own pushes. If the server cannot do it, git sends nothing.
 _UNSUPPORTED = {
     "does not support push options": ("-c", "push.pushOption="),

@@ -93,7 +93,7 @@ def keep(
     """Have the remote keep the folder, as the commit has it, for other clones; or return why not.
 
     The trace only grows: each commit follows the one before, and a tree that does not continue the
-    one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more. A
+    one that is kept (`continues(new, old)`) changes nothing, because then somebody has kept more. A
     server that takes only branches keeps the trace on one. This clone does not try again what the
     server has refused. `known`: the traces, if nothing but this process has moved them since they
     were read. Raises GitError if git fails here.
@@ -278,8 +278,8 @@ def read_author(root: Path, ref: str) -> str:
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
     """The folder's tree in the newest commit with the trailer, up to `commit`, that changed it.
 
-    All lines of history count, for a merge can have taken the other side. None if there is no such
-    commit, or a shallow clone does not reach it.
+    All lines of history count, because a merge can have taken the other side. None if there is no
+    such commit, or a shallow clone does not reach it.
     """
     listing = run_git(
         root,

@@ -58,9 +58,9 @@ class Tree:
         return "".join(entry_line(one, one.path[start:]) for one in _parsed(self._inside(folder)))
 
     def level(self, folder: str) -> list[TreeEntry] | None:
-        """What is right in the folder (or at the top, for ""), by bare names, in git's order.
+        """What lies directly in the folder ("": the top), by bare names, in git's order.
 
-        None if that would take longer than to have git list it.
+        None if git would list it faster.
         """
         if len(self._listing) > _MOST_TO_SEARCH:
             return None

@@ -176,7 +176,8 @@ def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
 def _claim(records: dict[RunId, Record], event: Claim) -> Claim:
     """Add the claim's runs to the records, and return the claim to keep.
 
-    It is kept in columns where it fits. If also no run has a record yet, the records are brief.
+    It is kept in columns if it fits into them. The records are brief if, besides, no run has one
+    yet.
     """
     try:
         runs = ClaimedRuns(event)

@@ -79,7 +79,7 @@ def _forged(here: bytes, theirs: bytes) -> str:
         return "a merge conflict stands in the ledger"
     if here.startswith(theirs):
         return "the line was added here, and the branch does not have it"
-    return "the line is another one than on the branch"
+    return "the line differs from the branch's"
 
 
 def _problem_gone(folder: str, guarded: Guarded) -> Problem | None:

@@ -230,7 +230,7 @@ class _Builder:
         self._doubt(event, "yaml-tag", words)
 
     def _doubt(self, event: Event, code: str, words: str) -> None:
-        """Report a problem because of which the value at the current path is unknown."""
+        """Report a problem that leaves the value at the current path unknown."""
         self._built.doubtful.add(tuple(self._path))
         self._report(event, code, words)
 

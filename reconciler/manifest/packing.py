@@ -36,7 +36,7 @@ _DEFAULTS: tuple[object, ...] = (*_PLAIN.values(), frozenset(), (), None)
 _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
-# The types of what msgpack holds, for what a cache kept may be anything. A time has a date.
+# The types of what msgpack holds, because a cache may have kept anything. A time has a date.
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
 _Number = Annotated[int, msgspec.Meta(ge=1)]

@@ -49,7 +49,7 @@ class FileResult(Numerous, frozen=True, kw_only=True, gc=False):
     file: str
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
-    notes: tuple[Problem, ...] = ()  # on what is perhaps not meant, and stands in nobody's way
+    notes: tuple[Problem, ...] = ()  # on probable mistakes, which stop nothing
     made: int = 0  # runs that count against the bounds, including those that `exclude` leaves out
 
 
@@ -215,8 +215,8 @@ def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
             yield Problem(
                 place=Place(file=readable_path(path)),
                 code="ignored-file",
-                message="is not read, although it looks like a manifest, for those end in .yaml or "
-                ".yml in small letters: rename it, or move it out of this folder",
+                message="looks like a manifest and is not read, because its name does not end in "
+                ".yaml or .yml in small letters: rename it, or move it out of this folder",
             )
 
 

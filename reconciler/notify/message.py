@@ -105,7 +105,7 @@ _WORDS = {
     "started-twice": "was started twice",
     "in-doubt": "",
     "rejected": "was refused by the service; the next apply tries again",
-    "stopped": "is stopped: too many of its manifest have failed",
+    "stopped": "is stopped: too many runs of its manifest have failed",
 }
 
 

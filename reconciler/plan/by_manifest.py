@@ -12,7 +12,7 @@ class OfManifest(Struct, frozen=True, kw_only=True):
     """What a change does to one manifest."""
 
     name: str
-    place: Place | None  # where the manifest stands now; None where it is gone
+    place: Place | None  # where the manifest is now; None if it is gone
     before: int  # how many runs it declared before the change
     after: int  # how many it declares now
     changes: Sequence[Change]

@@ -159,7 +159,7 @@ class _Rooms:
 def limited(
     planned: Sequence[PlannedRun], runs: Sequence[Run], ledger: Ledger, most_of_flow: int | None
 ) -> Sequence[PlannedRun]:
-    """The plan's runs, with those made to wait for which there is no room.
+    """The plan's runs. Those that there is no room for are made to wait.
 
     Runs that were never claimed get places first, then the others, the longest ago first. Otherwise
     a run that the service rejects each time would take a place for ever.

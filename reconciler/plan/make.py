@@ -172,7 +172,7 @@ def _following(run: Run, newest: Newest, record: Record | None, context: Context
         return BriefPlanned(run, record, decide(run, record, context))
     status = newest.record.status if newest.record else None
     of = f"{run.attempt} of {run.retry.max + 1}" if run.retry else ""
-    before = f"attempt {of}, for the one before ended with {status}; "
+    before = f"attempt {of}, because the one before ended with {status}; "
     return BriefPlanned(run, None, decide_start(run, context, before))
 
 

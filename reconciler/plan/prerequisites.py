@@ -75,7 +75,7 @@ def newest_attempt(run: Run, ledger: Ledger) -> Newest:
 
 
 def another_follows(run: Run, newest: Newest) -> bool:
-    """Whether the run's newest attempt ended in a way for which the manifest wants another."""
+    """Whether the manifest wants another attempt after the way in which the newest one ended."""
     if run.retry is None or run.cancel or newest.record is None:
         return False
     ended_badly = newest.state is RunState.FAILED and newest.record.status in run.retry.on
@@ -98,7 +98,7 @@ class Dependencies:
         stopped: Container[str],
         is_meant: Meant = every_run,
     ) -> None:
-        """`stopped`: the names of the manifests of which nothing more starts."""
+        """`stopped`: the names of the manifests that start nothing more."""
         runs, zone = declared.runs, declared.zone
         self._stopped = stopped
         self._is_meant = is_meant

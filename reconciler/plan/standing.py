@@ -52,7 +52,7 @@ class Dependency(Struct, frozen=True, kw_only=True):
 
 
 def recorded_one(record: Record) -> Prerequisite:
-    """The standing of a recorded run of which no other attempt will start."""
+    """The standing of a recorded run that will not be attempted again."""
     match record.state(record.until):
         case RunState.SUCCEEDED:
             return Prerequisite(
@@ -85,7 +85,7 @@ def to_be_started(
 ) -> Prerequisite:
     """The standing of a run that has yet to start, without regard to its own dependencies.
 
-    `newest`: the state of its newest attempt. `stopped`: manifests of which nothing more starts.
+    `newest`: the state of its newest attempt. `stopped`: manifests that start nothing more.
     """
     standing = DependencyStanding.LOST
     if run.cancel:

@@ -110,7 +110,7 @@ def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
         told = ((run, f"{run}: {words}" if words else run) for run, words in done.items())
         yield from listed([(run, said(words)) for run, words in told], screen)
     if refused := cancellations(result, done=False):
-        yield "Not cancelled, for the service refused it:"
+        yield "Not cancelled, because the service refused it:"
         yield from grouped([(event.run, cancel_answer(event)) for event in refused], screen)
 
 

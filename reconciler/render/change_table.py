@@ -78,7 +78,7 @@ def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
 
 
 def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
-    """All values of the keys of which the row shows only first and last, unless those tell all."""
+    """All values of each key whose row shows only the first and the last, where there are more."""
     found = {key: shown for key, shown in _values(runs).items() if len(shown) > FEW_VALUES}
     dates = _dates(runs, zone)
     return found if len(dates) <= FEW or _is_every_day(dates) else {**found, "business date": dates}

@@ -53,7 +53,7 @@ _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
 def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
-    """The rows without failed attempts of which a later attempt is among the rows.
+    """The rows, without a failed attempt where a later attempt of the run is among the rows.
 
     An attempt that was started twice stays, because a later attempt says nothing about that.
     """

@@ -3,8 +3,8 @@
 A file is known by its status in the file system, or else by a digest of its content. What it says
 follows from that content, the zone, the limits and this program alone; the cache's key holds the
 last three. Only files without a problem, a note or a backfill are kept: a file with a problem is
-read each time, for its messages take their places from it. A commit's file is known by the id of
-its blob. An apply reads what it starts again, without the cache, before it claims it.
+read each time, because its messages take their places from it. A commit's file is known by the id
+of its blob. An apply reads what it starts again, without the cache, before it claims it.
 docs/decisions/0026-a-cache-of-what-was-read.md says why.
 """
 
@@ -52,14 +52,14 @@ _SKEW_NS = 1_000_000_000
 
 # The parts of this program that decide what a file says; a test compares them with the imports.
 _READERS = (
-    *("__init__.py", "counting.py", "errors.py", "links.py", "model.py", "numerous.py"),
+    *("__init__.py", "counting.py", "enos", "errors.py", "links.py", "model.py", "numerous.py"),
     *("selection.py", "times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
 )
 _LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 
 
 class FileLetGo(Struct, frozen=True, kw_only=True):
-    """A file that was read, and whose content nobody holds any more."""
+    """A file that was read, and whose content has been let go."""
 
     path: str
     status: bytes  # with which the file may be kept
@@ -130,7 +130,7 @@ class ReadCache(Struct, kw_only=True):
                 self._content = content
 
     def _key(self) -> bytes:
-        """A digest of everything besides a file's content that decides what the file says."""
+        """A digest of all that decides what a file says, except the file's own content."""
         return hashlib.sha256(repr((self.asked, _program())).encode()).digest()
 
     def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:

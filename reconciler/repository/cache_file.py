@@ -3,7 +3,7 @@
 It lies in git's own folder, where no checkout can write. Anybody may delete it at any time. It is
 written under another name and then moved into place, so a reader always finds a file that was
 written whole. A crash can leave the name without the content; the checksum shows that. The file is
-read into memory rather than mapped, for a mapped file that somebody truncates ends the process.
+read into memory rather than mapped, because a mapped file that somebody truncates ends the process.
 """
 
 import hashlib

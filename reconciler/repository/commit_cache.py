@@ -62,7 +62,7 @@ class CommitCache:
         return cache.said(found)
 
     def unproven(self, files: Iterable[CommittedFile]) -> list[CommittedFile]:
-        """Those of the files of which only a cache says what they say."""
+        """The files whose runs and problems are known only from a cache."""
         return [file for file in files if file in self._unproven] if self._unproven else []
 
     def proven(self, file: CommittedFile) -> None:
@@ -85,6 +85,6 @@ class CommitCache:
         cache.keep([(found, result) for found, result in met if found is not None])
 
     def drop(self) -> None:
-        """Delete the caches that were believed, for one of them says what is not so."""
+        """Delete the caches that were believed: one of them is wrong."""
         for _, _, cache in self._caches.values():
             cache.drop()

@@ -75,7 +75,7 @@ _FOLDED_AT_ONCE = 4  # some megabytes: content that is let go leaves gaps of tha
 
 
 class FilesOnDemand(Mapping[str, bytes]):
-    """A ledger's files by their names, each of which is read when it is asked for.
+    """A ledger's files by name. Each is read when somebody asks for it.
 
     A ledger of 100,000 runs has 60 MB, and most callers only compare it, file by file.
     """
@@ -178,10 +178,10 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def readable(self) -> Iterator[None]:
-        """Where the block finds the ledger wrong, say first what of its text cannot be read.
+        """If the block finds the ledger wrong, report first a line of it that cannot be read.
 
-        A conflict marker makes it another text than the one that is remembered, and file and line
-        say more of it than that events are lost. Raises LedgerError.
+        A conflict marker, for instance, makes the text differ from what is remembered. Its file and
+        line help more than a message that events are lost. Raises LedgerError.
         """
         try:
             yield
@@ -234,7 +234,7 @@ def _in_order(files: Mapping[str, bytes], folder: str) -> list[str]:
 def converted_problems(
     git: Git, tracked: Tracked, folder: str, paths: Iterable[str]
 ) -> Iterator[Problem]:
-    """A problem for each attribute by which git converts some of the files, at the first of them.
+    """A problem for each attribute that has git convert files, placed at the first such file.
 
     An apply reads the commit, so it would read another text than was reviewed in the checkout.
     """

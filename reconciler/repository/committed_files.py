@@ -36,7 +36,7 @@ class _ReadEnvironment(Struct, frozen=True, kw_only=True):
 
 
 class CommittedFiles:
-    """Reads configuration and manifests, each blob once, for a blob always says the same."""
+    """Reads configuration and manifests, each blob once, because it always says the same."""
 
     def __init__(self, git: Git, *, cached: bool = False) -> None:
         self._git = git

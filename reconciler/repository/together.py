@@ -231,7 +231,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
         self._take()
 
     def _end(self) -> None:
-        """Kill the processes that still run: their results are not waited for any more."""
+        """Kill the processes that still run: nobody waits for their results now."""
         for worker in self.workers:
             os.close(worker.memory)
             if worker.process:

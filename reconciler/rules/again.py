@@ -159,7 +159,7 @@ def _as_gone(
 
 
 def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
-    """Manifests with `formerly`, of which nothing is recorded under any present or former name.
+    """Manifests with `formerly` that have no record under any present or former name.
 
     Such a manifest may have had another name still, which `formerly` does not list any more; what
     was started keeps its first name in the ledger.

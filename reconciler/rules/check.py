@@ -230,5 +230,5 @@ def _contested(run: Run, other: Run, name: str) -> Problem:
 
 
 def _formerly(run: Run, name: str) -> str:
-    """The pointer to the field by which the run's manifest goes on with the run of that name."""
+    """The pointer to the field that makes the run's manifest continue the run of that name."""
     return "/metadata/name" if run.name == name else "/spec/formerly"

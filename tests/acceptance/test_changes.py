@@ -171,8 +171,8 @@ def test_a_clone_that_does_not_have_the_commit_says_so(open_scene: OpenScene) ->
     scene.push(site("y"))
     shallow = make_clone(scene.origin, scene.folder / "ci", "--depth=1")
     said = scene.run("plan", "--repo", str(shallow), exits=1).flat
-    missing = f"stands in commit {commit_of[:12]}, which this clone does not have"
-    assert f"what it was started with {missing}: fetch more of the history" in said
+    missing = f"in commit {commit_of[:12]}, which this clone does not have"
+    assert f"its parameters are {missing}: fetch more of the history" in said
     plan = scene.run("plan", "--repo", str(shallow), "--format", "json", exits=1).json
     assert missing in plan["edited"][0]["unseen"]
     assert not validate("plan", plan)

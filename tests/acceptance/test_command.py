@@ -140,7 +140,7 @@ def test_a_bug_that_no_file_can_keep_is_printed(
     assert run(["validate"]) == 3
     said = capsys.readouterr().err
     assert "Traceback (most recent call last)" in said
-    assert said.endswith("with the lines above, for no file can be written\n")
+    assert said.endswith("with the lines above, because no file can be written\n")
 
 
 def test_a_stray_error_of_a_file_is_a_bug_and_none_of_the_output(

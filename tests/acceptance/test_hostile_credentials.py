@@ -57,7 +57,7 @@ def test_a_gateway_that_the_shared_branch_does_not_name_hears_nothing(
 ) -> None:
     change(scene, url=f"http://127.0.0.1:{thief.getsockname()[1]}")
     said = scene.run("plan", "--online", exits=1)
-    assert "test: gateway.url is another one than on origin's branch" in said.flat
+    assert "test: gateway.url differs from the one on origin's branch" in said.flat
     assert "Without --online a plan needs no credentials." in said.err
     assert not _heard(thief)
     scene.run("plan")
@@ -81,7 +81,7 @@ def test_each_field_that_decides_who_gets_what_must_stand_on_the_branch(
 ) -> None:
     change(scene, None, **{field: value})
     said = scene.run("plan", "--online", exits=1)
-    assert f"gateway.{field} is another one than on" in said.flat
+    assert f"gateway.{field} differs from the one on" in said.flat
     assert scene.sandbox.requests == []
 
 
@@ -114,7 +114,7 @@ def test_a_pull_request_cannot_name_its_own_branch_as_the_shared_one(
     git(scene.clone, "push", "--quiet", "origin", "feature")
     monkeypatch.setenv(variable, base)
     said = scene.run("plan", "--online", exits=1)
-    assert "gateway.url is another one than on origin/main" in said.flat
+    assert "gateway.url differs from the one on origin/main" in said.flat
     assert not _heard(thief)
 
 

@@ -45,7 +45,10 @@ def test_files_that_look_like_manifests_and_are_not_read_are_problems(
     assert [line.split(": ")[:2] for line in problems] == [
         [f"{path}:1:1", "ignored-file"] for path in sorted(BESIDE)
     ]
-    assert "note: triggers/up.YAML:1:1: ignored-file: is not read" in scene.run("plan").err
+    assert (
+        "note: triggers/up.YAML:1:1: ignored-file: looks like a manifest and is not read"
+        in scene.run("plan").err
+    )
 
 
 @pytest.mark.parametrize("folder", ["", "of/them/"])

@@ -153,7 +153,7 @@ def test_a_server_that_cannot_store_a_push_is_named(
 ) -> None:
     git(scene.origin, "config", "receive.maxInputSize", "10")
     said = scene.run("apply", exits=1)
-    assert "could not store it: look there for room" in said.flat
+    assert "could not store it: look there whether the disk is full" in said.flat
     assert _IDENTITY not in said.flat
     assert len(pushes) == _BUSY_SENDINGS
     assert scene.posts == []

@@ -79,7 +79,7 @@ def test_a_chat_reads_what_has_happened_and_what_to_do() -> None:
         "• `c` was refused by the service; the next apply tries again",
         "*Blocked*",
         "• `d` by `b`",
-        "• `e` is stopped: too many of its manifest have failed",
+        "• `e` is stopped: too many runs of its manifest have failed",
         "*Started*",
         "• 3 runs of `w`",
         "*All done: nothing is under way or still to come*",

@@ -127,7 +127,7 @@ Triggered:
 
 Cancelled:
   old
-Not cancelled, for the service refused it:
+Not cancelled, because the service refused it:
   62104: it has ended (1 run)
     older
   62104 (1 run)

@@ -272,7 +272,7 @@ def test_a_failure_that_another_attempt_follows_says_so_and_that_has_a_row() -> 
     ledger = a_ledger(a_claim(retried), a_triggered(retried), an_observed(retried, 7))
     old, new = rows_of(ledger, retried)
     assert (new.run, new.state, new.reason) == ("a#2", RunState.PENDING, "ready")
-    assert new.why.startswith("attempt 2 of 3, for the one before ended with TIMEOUT; ")
+    assert new.why.startswith("attempt 2 of 3, because the one before ended with TIMEOUT; ")
     assert (old.run, old.state, old.why) == ("a", "failed", "it ended with TIMEOUT; a#2 follows")
     assert [outlook(row) for row in (new, old)] == [Outlook.COMING, Outlook.WELL]
 

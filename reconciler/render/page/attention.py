@@ -84,7 +84,7 @@ _DOUBT = (
 _FAILED = "The instance failed, and no retry follows. Mend the cause, then start it again."
 _LOST = (
     "Of an instance that the service no longer knows nobody can tell how it ended: look there "
-    "before anything is started again, for it may have succeeded."
+    "before anything is started again, because it may have succeeded."
 )
 _REJECTED = "Nothing was started. Mend what the service names: the next apply tries again."
 _BLOCKED = "What it waits for failed, or will never start as things are. Mend that first."
