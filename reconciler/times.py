@@ -21,12 +21,19 @@ _COMMON = re.compile(
     r"(?:19[7-9]|20\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
     re.ASCII,
 )
+# Text that means an instant, but is written in another way than RFC 3339.
+_NEARLY = re.compile(
+    r"\d{4}[-/.]\d\d?[-/.]\d\d?[Tt ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)? ?"
+    r"(?:[Zz]|[+-]\d\d?(?::?\d\d)?)",
+    re.ASCII,
+)
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
 _BARE = re.compile(r"[+-]\d{1,2}(?::?\d\d)?", re.ASCII)  # an offset alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
+_WESTERNMOST, _EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)  # of all zones
 SECOND_MS = 1_000
 HOUR_MINUTES = 60
 DAY_MINUTES = 24 * HOUR_MINUTES
@@ -52,6 +59,11 @@ def parse_instant(text: str) -> EpochMs:
     if match is None:
         if _WITHOUT_OFFSET.fullmatch(text):
             raise ValueError("needs a time and an offset, such as 2024-03-02T08:00:00+08:00")
+        if _NEARLY.fullmatch(text):
+            raise ValueError(
+                "is not an RFC 3339 date-time: write YYYY-MM-DD, T, hh:mm:ss, and Z or an offset "
+                "with minutes, such as 2024-03-02T08:00:00+08:00"
+            )
         raise ValueError("is not an RFC 3339 date-time, such as 2024-03-02T08:00:00+08:00")
     *parts, fraction, offset = match.groups()
     year, month, day, hour, minute, second = map(int, parts)
@@ -80,7 +92,10 @@ def parse_zone(name: str) -> tzinfo:
     match = _GMT.fullmatch(name)
     if match:
         sign, hours, minutes = match.groups()
-        return _fixed(sign or "+", int(hours or 0), int(minutes or 0))
+        zone = _fixed(sign or "+", int(hours or 0), int(minutes or 0))
+        if not _WESTERNMOST <= cast("timedelta", zone.utcoffset(None)) <= _EASTERNMOST:
+            raise ValueError(f"{name!r} is not a time zone: they lie between GMT-12 and GMT+14")
+        return zone
     if name in _zone_names():
         return _zone(name)
     why = "means another zone on each machine" if _is_local(name) else "is not a time zone"

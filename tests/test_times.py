@@ -175,6 +175,9 @@ def test_a_zone_goes_by_the_names_that_the_service_uses(name: str, hours: float)
     [
         "",
         "GMT+24",
+        "GMT+15",
+        "GMT+14:01",
+        "GMT-12:30",
         "GMT+8:60",
         "GMT8",
         "Mars/Olympus",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from reconciler.apply.checks import (
     TOLERATED_MS,
@@ -15,14 +16,14 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
-from reconciler.cli.opening import check_gateway, gateway_settings
+from reconciler.cli.opening import check_gateway, gateway_settings, read_certificates
 from reconciler.configuration import Environment
 from reconciler.counting import counted
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import hint
 from reconciler.enos.client import open_gateway
 from reconciler.enos.probe import Reached, Unreached, probe
-from reconciler.enos.transport import proxy_of
+from reconciler.enos.transport import proxy_of, tls_context
 from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.model import Declared, EpochMs
 from reconciler.plan import FlowCheck
@@ -62,6 +63,9 @@ def examine_gateway(
     )
     name = environment.name
     examination.check("proxy", patient.proxy, name)
+    if environment.gateway.ca_file is not None:
+        root, file = clone.workspace.root, environment.gateway.ca_file
+        examination.check("certificates", lambda: patient.certificates(root, file), name)
     examination.check("keys", patient.keys, name)
     if offline:
         examination.skip((*_BY_NETWORK, *_BY_KEYS), OFFLINE, name)
@@ -91,6 +95,15 @@ class _GatewayPatient:
         """The proxy that requests to the gateway pass, if any."""
         proxy = proxy_of(self._settings)
         return well("none: the gateway is asked directly" if proxy is None else proxy.shown)
+
+    def certificates(self, root: Path, file: str) -> Diagnosis:
+        """Whether the file of certificates is there and can be used."""
+        try:
+            read_certificates(root, file)
+            tls_context(self._settings)
+        except ConfigurationError as error:
+            return failed(str(error), error.hint or _TRUST)
+        return well(f"{file} is trusted besides the usual authorities")
 
     def keys(self) -> Diagnosis:
         """Whether the keys are set; only the names of their variables are shown."""

@@ -77,6 +77,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
         )
     )
     rest = [(one, *_write(asked.folder, one)) for one in written]
+    _warn([one for one, file, _ in rest if file is not None])
     if asked.as_json:
         files = {one.instance.id: (file, why) for one, file, why in rest}
         return imported_json(shared.environment.name, found, files, recorded=agreed)
@@ -165,6 +166,18 @@ def _write(folder: Path | None, one: Written) -> tuple[str | None, str | None]:
     except OSError as error:
         raise RefusedError(f"{path} cannot be written: {error.strerror}") from None
     return str(path), None
+
+
+def _warn(written: Sequence[Written]) -> None:
+    """Say which of the written files hold values that no output shows."""
+    telling = [one for one in written if one.sensitive]
+    if telling:
+        names = ", ".join(sorted({key for one in telling for key in one.sensitive}))
+        files = f"{counted(len(telling), 'written file')} {'has' if len(telling) == 1 else 'have'}"
+        say(
+            f"warning: {files} the values of sensitive parameters ({said(names)}) as plain text: "
+            "whoever reads the repository will read them once they are committed"
+        )
 
 
 def _rest(one: Written, file: str | None, why: str | None) -> str:

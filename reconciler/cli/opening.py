@@ -83,10 +83,8 @@ def check_certificates(git: Git, tip: CommitId | None, environment: Environment)
     name = environment.gateway.ca_file
     if name is None:
         return
-    root, path = git.root / git.prefix, git.prefix + name
-    here = read_one(root, name, _MOST_CERTIFICATES)
-    if isinstance(here, Problem):
-        raise ConfigurationError(f"gateway.caFile cannot be used: {here}")
+    path = git.prefix + name
+    here = read_certificates(git.root / git.prefix, name)
     held = [one for one in git.list_tree(tip, [path]) if one.is_file] if tip else []
     if held:
         trusted = git.read_blobs([held[0].oid])[held[0].oid] == here.content
@@ -97,6 +95,21 @@ def check_certificates(git: Git, tip: CommitId | None, environment: Environment)
             f"{environment.name}: {name} (gateway.caFile) is not what the shared branch holds",
             hint="Bring this checkout up to date (git pull), or merge the change first.",
         )
+
+
+def read_certificates(root: Path, name: str) -> Source:
+    """The file that `gateway.caFile` names; `root`: the folder of the configuration.
+
+    Raises ConfigurationError if it is missing, a link, or not a file.
+    """
+    found = read_one(root, name, _MOST_CERTIFICATES)
+    if isinstance(found, Problem):
+        raise ConfigurationError(
+            f"gateway.caFile cannot be used: {found}",
+            hint="The path is relative to the folder of reconciler.yaml. If the file is not in "
+            "the repository, the pipeline must write it before it runs reconciler.",
+        )
+    return found
 
 
 def _on_branch(git: Git, tip: CommitId) -> Mapping[str, Environment]:

@@ -20,6 +20,7 @@ class Written(Struct, frozen=True, kw_only=True):
     name: str
     text: str = ""
     reason: str | None = None
+    sensitive: frozenset[str] = frozenset()  # the parameters whose values no output may show
 
     @property
     def file(self) -> str:
@@ -56,9 +57,19 @@ def manifests_of(
         if reason is None and not found:
             reason = "what it shows makes no valid manifest"
         reason = reason or _conflict(found[0], runs, same_minute_allowed=same_minute_allowed)
-        runs += found if reason is None else ()
-        written.append(Written(instance=one, name=name, text=text, reason=reason))
+        if reason is not None:
+            written.append(Written(instance=one, name=name, text=text, reason=reason))
+            continue
+        runs += found
+        sensitive = _sensitive(found[0], declared.runs)
+        written.append(Written(instance=one, name=name, text=text, sensitive=sensitive))
     return written
+
+
+def _sensitive(run: Run, declared: Sequence[Run]) -> frozenset[str]:
+    """The run's parameters that the configuration, or a manifest of its flow, calls sensitive."""
+    named = {key for other in declared if other.flow_id == run.flow_id for key in other.sensitive}
+    return run.sensitive | {key for key, _ in run.parameters if key in named}
 
 
 def _order(one: Instance) -> tuple[int, int, str, int]:

@@ -141,13 +141,15 @@ def _check_url(text: str, example: str) -> None:
         raise ValueError(f"is not a URL, such as {example}")
     try:
         url = urlsplit(text)
-        host, _ = url.hostname, url.port
+        host, port = url.hostname, url.port
     except ValueError:
         raise ValueError(f"is not a URL, such as {example}") from None
     if url.scheme not in {"http", "https"} or not host:
         raise ValueError(f"needs a scheme and a host, such as {example}")
     if url.scheme == "http" and not is_loopback(host):
         raise ValueError("must begin with https:// (http:// is for this machine only: 127.0.0.1)")
+    if port == 0:
+        raise ValueError("has the port 0, at which nothing can be reached")
     if "@" in url.netloc:
         raise ValueError("must not hold a user or password: secrets come from the environment")
 

@@ -93,7 +93,9 @@ def find_wrong(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     findings: dict[Finding, None] = {}
     for violation in violations(name, value):
         findings.update(dict.fromkeys(_findings(violation)))
-    return tuple(findings)
+    mistyped = {one.path for one in findings if one.code == "type"}
+    # A value of the wrong type may be out of range as well: that is no second mistake.
+    return tuple(one for one in findings if one.code != "range" or one.path not in mistyped)
 
 
 def _findings(violation: Violation) -> Iterator[Finding]:
@@ -109,7 +111,7 @@ def _findings(violation: Violation) -> Iterator[Finding]:
         case "type":
             yield _finding(violation, "type", _wrong_type(violation))
         case "format":
-            yield _finding(violation, "format", violation.cause)
+            yield _finding(violation, "format", _wrong_format(violation))
         case "pattern":
             yield _finding(violation, "pattern", _wrong_pattern(violation))
         case "enum" | "const":
@@ -234,6 +236,14 @@ def _wrong_type(violation: Violation) -> str:
     if isinstance(value, str) and any(_UNQUOTED[one].fullmatch(value) for one in types):
         return f"must be {needed}, not text: take the quotes away"
     return f"must be {needed}, not {_described(value, violation.schema)}"
+
+
+def _wrong_format(violation: Violation) -> str:
+    if "integer" in violation.schema.get("type", ()) and _UNQUOTED["integer"].fullmatch(
+        violation.value
+    ):
+        return "is a number in quotes: take them away if it is Unix epoch in milliseconds"
+    return violation.cause
 
 
 def _as_list(value: Any) -> str:

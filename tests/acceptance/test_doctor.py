@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from reconciler.cli.clock import LocalClock
 from reconciler.model import EpochMs
@@ -388,3 +389,33 @@ def test_one_environment_alone_can_be_asked_for(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), configured=two)
     found = _doctor(scene, "--env", "test")
     assert {one["environment"] for one in found.values()} == {None, "test"}
+
+
+def _certificates(scene: Scene, content: str | None, exits: int = 1) -> dict[str, Any]:
+    text = configuration("https://gateway.example.test", caFile="certificates/ca.pem")
+    (scene.clone / CONFIGURATION).write_text(text)
+    if content is not None:
+        (scene.clone / "certificates").mkdir()
+        (scene.clone / "certificates" / "ca.pem").write_text(content)
+    found: dict[str, Any] = _doctor(scene, "--offline", exits=exits)["certificates"]
+    return found
+
+
+def test_a_certificate_file_that_is_not_there_is_told(open_scene: OpenScene) -> None:
+    found = _certificates(open_scene({}), None)
+    assert found["result"] == "failed"
+    assert "certificates/ca.pem:1:1: unreadable" in found["message"]
+    assert "relative to the folder of reconciler.yaml" in found["hint"]
+
+
+def test_a_certificate_file_that_holds_no_certificate_is_told(open_scene: OpenScene) -> None:
+    found = _certificates(open_scene({}), "not a certificate")
+    assert found["result"] == "failed"
+    assert "cannot be read" in found["message"]
+
+
+def test_a_certificate_file_that_can_be_used_is_well(open_scene: OpenScene) -> None:
+    authority = trustme.CA()
+    found = _certificates(open_scene({}), authority.cert_pem.bytes().decode(), 0)
+    assert found["result"] == "ok", found
+    assert found["message"] == "certificates/ca.pem is trusted besides the usual authorities"

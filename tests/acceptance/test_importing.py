@@ -72,6 +72,27 @@ def test_the_rest_is_written_as_valid_suspended_manifests_and_overwrites_nothing
     assert scene.states()["flow-1-20240302t090000"] == "triggered"
 
 
+@pytest.mark.parametrize(
+    ("flow", "warned"),
+    [(1, "(DB_PASSWORD, KEY_OF_DB)"), (2, "(DB_PASSWORD)")],  # what a manifest says is of its flow
+)
+def test_a_written_manifest_with_a_sensitive_value_is_warned_of(
+    open_scene: OpenScene, flow: int, warned: str
+) -> None:
+    declared = manifest("a", 1, parameters={"KEY_OF_DB": "x"}, sensitive=["KEY_OF_DB"])
+    scene = open_scene({"triggers/a.yaml": declared} | runs("b"))
+    parameters = (("DB_PASSWORD", "hunter2"), ("KEY_OF_DB", "hunter3"), ("SITE", "cn-01"))
+    at = EpochMs(EIGHT_MS + 3_600_000)
+    scene.sandbox.add_stranger(
+        Stranger(flow_id=flow, trigger_time=at, owner="u1", parameters=parameters)
+    )
+    words = ("import", *_flows(flow), *_RANGE)
+    assert "warning" not in scene.run(*words).err
+    said = scene.run(*words, "--quiet", "--write", str(scene.clone / "triggers/imported"))
+    assert f"warning: 1 written file has the values of sensitive parameters {warned}" in said.flat
+    assert "hunter" not in said.flat
+
+
 def test_what_cannot_stand_beside_a_declared_run_is_not_written(scene: Scene) -> None:
     by_hand(scene, 2, "other")
     said = scene.run("import", *_flows(2), *_RANGE, "--write", str(scene.clone / "w"))

@@ -83,7 +83,7 @@ def test_times_beyond_the_calendar_are_problems(time: str) -> None:
     assert problems == ["format /spec/triggerTime"]
 
 
-@pytest.mark.parametrize("zone", ["GMT+23:59", "GMT-23:59", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("zone", ["GMT+14", "GMT-12", "Pacific/Kiritimati"])
 @pytest.mark.parametrize("time", ["0", "253402214399999", "9999-12-30T23:59:59.999Z"])
 def test_the_first_and_last_time_can_be_shown_in_every_zone(time: str, zone: str) -> None:
     run = expand(f"flowId: 1, triggerTime: {time}, parameters: {{}}", parse_zone(zone))
