@@ -53,14 +53,19 @@ def explain_command(*, code: str | None) -> ExitCode:
 @click.command("schema")
 @click.argument(
     "name",
-    type=click.Choice(["trigger", "config", "ledger", "plan", "doctor", "notification", "log"]),
+    type=click.Choice(
+        [
+            *("trigger", "config", "ledger", "plan"),
+            *("status", "apply", "doctor", "notification", "log"),
+        ]
+    ),
     default="trigger",
 )
 def schema_command(name: str) -> ExitCode:
     """Print a JSON Schema.
 
-    Of manifests, the configuration, ledger lines, saved plans, `doctor`, what webhooks are sent, or
-    the lines of `--log-format json`.
+    Of manifests, the configuration, ledger lines, saved plans, what `status`, `apply` and `doctor`
+    print with `--format json`, what webhooks are sent, or the lines of `--log-format json`.
     """
     from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text

@@ -3,7 +3,7 @@
 import json
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reconciler.schema.formats import FORMATS, conforms
 from reconciler.schema.paths import Finding, Where
@@ -23,11 +23,10 @@ __all__ = [
 ]
 
 
-SchemaName = Literal["trigger", "config", "ledger", "plan", "doctor", "notification", "log"]
-SCHEMAS: tuple[SchemaName, ...] = (
-    *("trigger", "config", "ledger", "plan"),
-    *("doctor", "notification", "log"),
-)
+SchemaName = Literal[
+    "trigger", "config", "ledger", "plan", "status", "apply", "doctor", "notification", "log"
+]
+SCHEMAS: tuple[SchemaName, ...] = get_args(SchemaName)
 
 
 def schema_text(name: SchemaName) -> str:

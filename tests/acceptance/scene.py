@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from reconciler.cli.main import run
 from reconciler.sandbox import FlowInstance, Sandbox
+from reconciler.schema import SchemaName, validate
 from tests.environments import Clock
 from tests.repositories import PROJECT, commit, git
 
@@ -131,6 +133,7 @@ class Scene:
         allowed = {exits} if isinstance(exits, int) else exits
         assert code in allowed, f"exit {code} of {arguments}:\n{said.out}\n{said.err}"
         check_harmless(said, self.sandbox)
+        check_document(arguments, said.out)
         return said
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -208,3 +211,12 @@ def check_harmless(said: Said, sandbox: Sandbox) -> None:
     given = os.environ.get("ENOS_SECRET_KEY", "").strip()
     for secret in (sandbox.options.secret_key, given, "sandbox-token"):
         assert not secret or secret not in text, text
+
+
+def check_document(arguments: Sequence[str], printed: str) -> None:
+    """Whatever `status` and `apply` print as JSON conforms to its schema."""
+    word: SchemaName
+    for word in ("status", "apply"):
+        is_json = ("--format", "json") in pairwise(arguments)
+        if printed and is_json and arguments[:1] == (word,):
+            assert validate(word, json.loads(printed)) == ()

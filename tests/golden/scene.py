@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, running
+from tests.acceptance.scene import check_document
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import PROJECT, commit, git
 
@@ -136,6 +137,7 @@ def _called(calls: Sequence[Call], setting: Setting) -> dict[str, str]:
 
 def _printed(call: Call, setting: Setting) -> str:
     done = setting.run(*call.arguments)
+    check_document(call.arguments, done.stdout)
     text = "\n".join(
         (
             f"$ reconciler {' '.join(call.arguments)}",
