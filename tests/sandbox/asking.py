@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -136,6 +138,16 @@ class Served(Struct, frozen=True, kw_only=True):
     url: str
 
 
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, trust_env=False, timeout=30, verify=_trusting_nobody())
+
+
+@cache
+def _trusting_nobody() -> ssl.SSLContext:
+    """For http alone: to read the usual authorities takes longer than most tests of the sandbox."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @contextmanager
 def served(
     *faults: Fault,
@@ -145,7 +157,7 @@ def served(
     """A sandbox on loopback whose clock stands still, and a client that is logged in to it."""
     ticking = Clock()
     sandbox = Sandbox(options or SandboxOptions(), clock=ticking, sleep=sleep)
-    with running(sandbox) as url, httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+    with running(sandbox) as url, _client(url) as http:
         client = Client(http)
         client.log_in()
         # Only now: rules count requests, and the log-in is not one that a test means.
