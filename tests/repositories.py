@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from reconciler.repository import settings
+from tests import plumbing
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -114,7 +115,7 @@ def _tip(clone: Path) -> str:
 def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Path, Path]:
     """A bare origin whose `main` holds the files in one commit, and a clone of it.
 
-    As if it were cloned, committed and pushed, with fewer processes: two in place of a dozen.
+    As if it were cloned, committed and pushed, without a process in place of a dozen.
     """
     origin, clone = folder / "origin.git", folder / "clone"
     empty_origin, empty_clone = _empty_repositories()
@@ -123,7 +124,7 @@ def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Pat
     inner = clone / ".git"
     settings = inner / "config"
     settings.write_text(settings.read_text().replace(empty_origin.as_uri(), origin.as_uri()))
-    made = commit(clone, files)
+    made = _first_commit(clone, files)
     objects = origin / "objects"
     shutil.copytree(inner / "objects", objects, copy_function=shutil.copyfile, dirs_exist_ok=True)
     for ref in (origin / "refs/heads/main", inner / "refs/remotes/origin/main"):
@@ -132,6 +133,18 @@ def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Pat
     # As `git clone` writes down what the remote said of its HEAD.
     (inner / "refs/remotes/origin/HEAD").write_text("ref: refs/remotes/origin/main\n")
     return origin, clone
+
+
+def _first_commit(clone: Path, files: Files) -> str:
+    """What `commit` makes in an empty clone. Git makes it where it may change what it is given."""
+    for path, content in files.items():
+        file = clone / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    is_plain = not any(Path(path).name.startswith(".git") for path in files)
+    if not is_plain or any(name.startswith("GIT_COMMITTER_") for name in os.environ):
+        return commit(clone, {})
+    return plumbing.first_commit(clone, files)
 
 
 @cache
