@@ -47,14 +47,15 @@ kind: Trigger
 metadata: {name: report}
 spec: {flowId: 601, businessDate: 2024-03-02, parameters: {}, dependsOn: [import]}
 """
+# In what the shell does by itself: each process of its own would cost as much as the git command.
 _WRAPPER = """\
 #!/bin/sh
-until mkdir "$KILL_COUNT.lock" 2>/dev/null; do :; done # two commands may run side by side
-number=$(($(cat "$KILL_COUNT") + 1))
-echo "$number $*" >> "$KILL_COUNT.words"
-echo "$number" > "$KILL_COUNT.next"
-mv "$KILL_COUNT.next" "$KILL_COUNT" # whole at every moment: the test reads it beside us
-rmdir "$KILL_COUNT.lock"
+number=1
+set -C # a number is taken by whoever makes its file: two commands may run side by side
+until [ ! -e "$KILL_COUNT/$number" ] && { echo "$*" > "$KILL_COUNT/$number"; } 2>/dev/null; do
+  number=$((number + 1))
+done
+set +C
 [ "$KILL_AT" = "before $number" ] && kill -9 "$PPID" && exit 137
 "$KILL_GIT" "$@"
 code=$?
@@ -174,7 +175,8 @@ def _commands_of_an_apply(folder: Path) -> list[str]:
         process = setting.start("apply", variables=_wrapped(folder, "never"))
         _, stderr = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, stderr
-    words = (line.split()[1:] for line in (folder / "count.words").read_text().splitlines())
+    numbered = sorted((folder / "count").iterdir(), key=lambda file: int(file.name))
+    words = [file.read_text().split() for file in numbered]
     return [next(word for word in line if re.fullmatch(r"[a-z][a-z-]+", word)) for line in words]
 
 
@@ -186,7 +188,7 @@ def _kill_at_git_command(parent: Path, moment: str, number: int) -> None:
         process = setting.start("apply", variables=_wrapped(folder, f"{moment} {number}"))
         process.communicate(timeout=PATIENCE)
         # One that meets no delay needs fewer commands than the one that was counted.
-        reached = int((folder / "count").read_text()) >= number
+        reached = len(list((folder / "count").iterdir())) >= number
         assert (process.returncode == -signal.SIGKILL) == reached, (moment, number)
         clock.forward()
         _apply_plainly(setting)
@@ -206,7 +208,7 @@ def _wrapped(folder: Path, when: str) -> dict[str, str]:
     wrapper = folder / "bin" / "git"
     wrapper.write_text(_WRAPPER)
     wrapper.chmod(0o755)
-    (folder / "count").write_text("0")
+    (folder / "count").mkdir()
     return {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "KILL_GIT": real,
