@@ -110,9 +110,9 @@ def test_a_line_that_is_no_event_is_named_with_file_and_line(bad: bytes) -> None
     assert "nothing is started" in error.hint
 
 
-@pytest.mark.parametrize("length", range(1, len(LINE)))
-def test_a_line_that_was_cut_off_is_never_taken_for_an_event(length: int) -> None:
-    assert str(refusal(LINE + b"\n" + LINE[:length])).startswith(f"{FILE}:2: ")
+def test_a_line_that_was_cut_off_is_never_taken_for_an_event() -> None:
+    for length in range(1, len(LINE)):
+        assert str(refusal(LINE + b"\n" + LINE[:length])).startswith(f"{FILE}:2: "), length
 
 
 @pytest.mark.parametrize(

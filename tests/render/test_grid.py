@@ -1,6 +1,7 @@
 """Backfills as grids, in text and in Markdown."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -202,16 +203,13 @@ def test_letters_are_told_apart_without_colour() -> None:
     assert "." not in letters
 
 
-@pytest.mark.parametrize("state", RunState)
-@pytest.mark.parametrize("reason", [None, *Reason])
-def test_a_letter_is_a_capital_where_a_person_is_needed(
-    state: RunState, reason: Reason | None
-) -> None:
-    row = a_row("a", state, reason=reason, place=HERE)
+def test_a_letter_is_a_capital_where_a_person_is_needed() -> None:
     stands_in_the_way = {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
-    if reason in stands_in_the_way and state not in {LATER, RunState.REJECTED}:
-        return  # how that run itself stands, its letter says; the way is barred to others
-    assert mark(row).letter.isupper() is outlook(row).needs_person
+    for state, reason in product(RunState, [None, *Reason]):
+        if reason in stands_in_the_way and state not in {LATER, RunState.REJECTED}:
+            continue  # how that run itself stands, its letter says; the way is barred to others
+        row = a_row("a", state, reason=reason, place=HERE)
+        assert mark(row).letter.isupper() is outlook(row).needs_person, (state, reason)
 
 
 @pytest.mark.parametrize(
