@@ -29,10 +29,10 @@ def _as_long(case: Any, *, whole: bool) -> Any:
     return pytest.param(*values, marks=pytest.mark.long)
 
 
-def examples(most: int, *, share: int = _SHARE) -> Callable[[Any], Any]:
+def examples(most: int, *, share: int = _SHARE, **more: Any) -> Callable[[Any], Any]:
     """So many examples of a property, and one in `share` in `make test`; `make prove` takes all.
 
-    Of one commit they are the same ones each time.
+    Of one commit they are the same ones each time. `more` are other settings of Hypothesis.
     """
     is_quick = settings.get_current_profile_name() == QUICKLY
-    return settings(max_examples=most // share if is_quick else most)
+    return settings(max_examples=most // share if is_quick else most, **more)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger
@@ -384,7 +384,7 @@ def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
             assert one.id in found or one.id in waited or first.problems
 
 
-@settings(max_examples=60)
+@examples(120)
 @given(
     st.lists(_EDITS, max_size=3),
     st.lists(_EDITS, min_size=1, max_size=3),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
@@ -107,7 +107,8 @@ def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
         for wall in walls
         for at in (clocks.both(wall) if "*" in cron.split()[1] else clocks.moved_on(wall))
     ]
-    ends = st.sampled_from([at for at in clocks.shown if min(expected) <= at <= max(expected)])
+    earliest, latest = min(expected), max(expected)
+    ends = st.sampled_from([at for at in clocks.shown if earliest <= at <= latest])
     first, last = sorted(data.draw(st.tuples(ends, ends)))
     if "*" not in cron.split()[1]:
         expected = [
@@ -124,7 +125,7 @@ def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
 
 
 @given(changes, st.sampled_from(["1m", "30m", "1h", "90m", "6h", "1d"]))
-@settings(max_examples=60)
+@examples(120)
 def test_no_two_times_of_a_backfill_share_a_name_or_an_instant(
     change: tuple[str, date], every: str
 ) -> None:
@@ -136,7 +137,7 @@ def test_no_two_times_of_a_backfill_share_a_name_or_an_instant(
 
 
 @given(changes, st.sampled_from(["1d", "1h", "45m"]), minutes_of_a_day)
-@settings(max_examples=60)
+@examples(120)
 def test_a_run_is_named_after_the_date_that_its_flow_processes(
     change: tuple[str, date], every: str, at: time
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
@@ -103,7 +103,7 @@ def test_the_two_validators_agree_on_every_manifest(value: Any) -> None:
     check("trigger", value)
 
 
-@settings(max_examples=60)
+@examples(120)
 @given(changed("config"))
 def test_the_two_validators_agree_on_every_configuration(value: Any) -> None:
     check("config", value)

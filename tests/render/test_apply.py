@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
@@ -27,6 +27,7 @@ from tests.render.values import (
     planned,
     texts,
 )
+from tests.sampling import examples
 
 SUSPENDED = planned("later", Action.WAIT, "suspended")
 
@@ -375,7 +376,7 @@ def test_nothing_leaves_80_columns_but_commands_whatever_the_names() -> None:
     assert_fits("\n".join(kept))
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts)
 def test_no_text_is_obeyed(run: str, message: str) -> None:
     result = a_result(

@@ -1,11 +1,12 @@
 """What an apply did, as a summary of its job."""
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from reconciler.render.apply_markdown import apply_markdown
 from tests.render.outcomes import a_result, observed, rejected, triggered
 from tests.render.test_apply import MIXED, WAITED
 from tests.render.values import OBEYED, SHANGHAI, planned, texts
+from tests.sampling import examples
 
 
 def test_what_needs_a_person_is_open_and_stands_first() -> None:
@@ -74,7 +75,7 @@ def test_many_runs_of_one_backfill_share_a_line_and_a_long_list_gives_way_to_its
     assert len(short.encode()) < 2_000
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts)
 def test_no_text_is_obeyed_or_taken_for_markup(run: str, message: str) -> None:
     result = a_result(outcomes=[rejected(run, message), triggered(f"{run}/{message}")])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from reconciler.ledger import Ledger
@@ -29,6 +29,7 @@ from tests.building import (
     declared,
 )
 from tests.render.values import COMMIT, SHANGHAI, assert_fits, assert_safe, texts
+from tests.sampling import examples
 
 NOTHING = a_ledger()
 
@@ -280,7 +281,7 @@ def test_many_manifests_are_cut_and_say_by_how_many() -> None:
     assert "more manifests left out" in shown
 
 
-@settings(max_examples=60)
+@examples(120)
 @given(texts, texts, texts)
 def test_nothing_in_a_manifest_is_obeyed_or_leaves_its_place(
     key: str, value: str, setting: str

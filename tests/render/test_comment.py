@@ -9,7 +9,7 @@ from typing import Any
 import cmarkgfm  # type: ignore[import-untyped] # it has no types
 import pytest
 from cmarkgfm.cmark import Options  # type: ignore[import-untyped] # the same
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -354,7 +354,7 @@ def test_no_text_changes_what_a_renderer_makes_of_the_comment(text: str) -> None
     )
 
 
-@settings(max_examples=60)
+@examples(120)
 @given(texts, st.integers(1, 60), st.integers(4_000, 12_000))
 def test_the_limit_is_of_bytes_and_holds(text: str, number: int, most: int) -> None:
     plan, said = _world(text * 20)

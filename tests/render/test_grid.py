@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.ledger import RunState
@@ -16,6 +16,7 @@ from reconciler.render.grid import Axes, Mark, grids, mark
 from reconciler.render.grid_forms import grid_markdown, grid_text
 from reconciler.render.status_row import StatusRow, outlook
 from tests.render.values import OBEYED, a_row, assert_fits, assert_safe, texts
+from tests.sampling import examples
 
 DONE, BAD, LATER = RunState.SUCCEEDED, RunState.FAILED, RunState.PENDING
 HERE = Place(file="triggers/wind.yaml")
@@ -262,7 +263,7 @@ def test_nothing_leaves_80_columns_on_a_terminal() -> None:
 names = st.lists(texts, min_size=1, max_size=4)
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(names, texts)
 def test_no_text_is_obeyed_in_a_grid(parts: list[str], other: str) -> None:
     rows = [a_row(f"wind/{'/'.join(parts)}"), a_row(f"{other}/2024-03-01/{other}={other}")]

@@ -5,7 +5,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -375,7 +375,7 @@ def test_a_run_with_huge_parameters_leaves_room_for_the_others() -> None:
     assert "`small`" in text
 
 
-@settings(max_examples=25)
+@examples(60)
 @given(st.lists(texts, min_size=1, max_size=40))
 def test_the_limit_holds_whatever_the_texts(some: list[str]) -> None:
     runs = [planned(text, reason=text * 30, parameters=((text, text),) * 30) for text in some]

@@ -1,6 +1,6 @@
 """A plan on the terminal."""
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from reconciler.model import Place
 from reconciler.plan import Action, PlannedRun
@@ -22,6 +22,7 @@ from tests.render.values import (
     planned,
     texts,
 )
+from tests.sampling import examples
 
 
 def test_runs_are_shown_by_what_happens_to_them_and_why() -> None:
@@ -336,7 +337,7 @@ def test_no_backfill_leaves_80_columns_whatever_its_name() -> None:
         assert_fits(plan_text(a_plan(*runs), SHANGHAI, width=80, color=color))
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts, texts)
 def test_no_text_is_obeyed_or_leaves_its_columns(run: str, reason: str, message: str) -> None:
     folded = of_backfill(run, 2, reason=reason, warning=message)

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
@@ -31,6 +31,7 @@ from tests.render.values import (
     assert_safe,
     texts,
 )
+from tests.sampling import examples
 
 DOUBT = a_row(
     "wind-daily-2024-03-01",
@@ -243,7 +244,7 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
         assert_fits(status_text(NASTY[0], folded, SHANGHAI, width=80, color=color))
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts, texts)
 def test_no_text_is_obeyed_or_leaves_its_columns(run: str, error: str, instance: str) -> None:
     row = a_row(run, error=error, instance=InstanceId(instance), by=error)
@@ -519,7 +520,7 @@ def test_what_the_service_lists_of_a_run_in_doubt_is_named_where_it_is_settled()
     assert "--triggered INSTANCE_ID " in status_detail_text("prod", many, SHANGHAI)
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts)
 def test_no_text_in_the_detail_is_obeyed(run: str, evidence: str) -> None:
     for seen in (evidence, {evidence: [evidence]}):

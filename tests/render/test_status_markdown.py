@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from reconciler.ledger import RunState
 from reconciler.model import EpochMs, InstanceId, Place, RunId
@@ -10,6 +10,7 @@ from reconciler.plan import Reason
 from reconciler.render.status_markdown import MOST_BYTES, status_markdown
 from reconciler.render.status_row import StatusRow
 from tests.render.values import EIGHT, OBEYED, SHANGHAI, a_row, texts
+from tests.sampling import examples
 
 HERE = Place(file="triggers/wind.yaml", line=7)
 
@@ -111,7 +112,7 @@ def test_an_environment_without_runs_says_so_and_several_follow_each_other() -> 
     assert text.startswith("### Status of `prod`\n\n**no runs**\n\n### Status of `test`\n")
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts)
 def test_no_text_is_obeyed_or_leaves_its_cell(run: str, error: str) -> None:
     row = a_row(run, RunState.REJECTED, error=error, instance=InstanceId(error), place=HERE)

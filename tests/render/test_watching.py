@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from rich.console import Console
 
 from reconciler.cli.options import CommonOptions, Format
@@ -20,6 +20,7 @@ from reconciler.render.status_changes import change_lines, may_change_soon
 from reconciler.render.status_row import StatusRow
 from tests.acceptance.scene import configuration
 from tests.render.values import OBEYED, a_row, texts
+from tests.sampling import examples
 
 _FILE = Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
 TEST: Environment = parse_configuration(_FILE).environments["test"]
@@ -131,7 +132,7 @@ def test_many_changes_of_a_backfill_at_once_share_a_line() -> None:
     ]
 
 
-@settings(max_examples=50)
+@examples(100)
 @given(texts, texts)
 def test_no_text_in_a_change_is_obeyed(run: str, status: str) -> None:
     for line in change_lines(run, [], [a_row(run, status=status)]):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, environment, running
 from tests.environments import make_setting, manifest
 from tests.repositories import commit, git, isolate
-from tests.sampling import sampled
+from tests.sampling import examples, sampled
 from tests.starting.running import ALL, files, ran
 
 _TRIGGER = ("new", "trigger", "--name", "wind", "--flow-id", "3377")
@@ -83,7 +83,9 @@ def test_a_backfill_may_be_of_times_and_by_cron(folder: Path) -> None:
     assert "1 run\n" in ran(folder, *_BACKFILL, *_MARCH, *cron).out
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    20, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # of two commands each: tests/manifest/test_writing.py has many more
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
 def test_any_value_comes_back_exactly_as_it_was_typed(folder: Path, value: str) -> None:
     (folder / "triggers/wind.yaml").unlink(missing_ok=True)
