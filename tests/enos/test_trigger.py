@@ -126,11 +126,15 @@ def test_the_signature_holds_for_what_the_wire_carries_whatever_characters_are_i
     assert post.headers["apim-signature"] == expected_signature(post)
 
 
+async def bomb(peer: Peer) -> None:
+    """Made when it is sent: it takes a quarter of a second, and every worker imports this."""
+    await http(200, gzip.compress(b" " * (40 << 20)), {"Content-Encoding": "gzip"})(peer)
+
+
 NO_HEADER_END = b"HTTP/1.1 200 OK\r\nContent-Le"
 HALF_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"code":0,"data":{"flowIns'
 HALF_CHUNKED = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"cod\r\n'
 BAD_GZIP = http(200, b"not gzip at all", {"Content-Encoding": "gzip"})
-BOMB = http(200, gzip.compress(b" " * (40 << 20)), {"Content-Encoding": "gzip"})
 SUCCESS = b'{"code": 0, "data": {"flowInstanceId": "3377-1"}}'
 LIMIT = 1 << 20
 HUGE = http(200, SUCCESS.ljust(LIMIT + 1))
@@ -143,7 +147,7 @@ SWALLOWED = [
     pytest.param(raw(HALF_CHUNKED), id="half of the chunks"),
     pytest.param(raw(b"SSH-2.0-OpenSSH_9\r\n\r\n"), id="no HTTP"),
     pytest.param(BAD_GZIP, id="bad gzip"),
-    pytest.param(BOMB, id="gzip bomb"),
+    pytest.param(bomb, id="gzip bomb"),
     pytest.param(BROTLI, id="an encoding that nobody asked for"),
     pytest.param(HUGE, id="too large"),
     pytest.param(http(200, b""), id="empty"),
