@@ -23,7 +23,8 @@ from reconciler.schema.formats import is_loopback
 _SECONDS = 30.0  # until the next piece of an answer comes
 _WHOLE_SECONDS = 60.0  # from the beginning of an answer to its end
 _MOST_BYTES = 32 << 20  # of an answer: a page of a hundred long comments has some 7 MB
-_PAUSES = (1.0, 3.0)  # between tries
+_PAUSES = (1.0, 3.0)  # seconds between tries
+_LONGEST_PAUSE = 60.0  # seconds that a forge may ask for; GitHub's limit on writing asks for these
 _MOST_PAGES = 100
 _MOST_WORDS = 300  # characters of a forge's message
 _NO_JSON = (ValueError, RecursionError)  # what reading can raise for text that is not JSON
@@ -54,14 +55,18 @@ class Api:
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer to one request; `path` is below the root, or a whole URL on its host.
 
-        A request is repeated where no answer came or the forge is busy, but a POST only where it
-        was never sent. Raises ForgeError, and NotAllowedError where the token may not do this.
+        A request is repeated where no answer came or the forge is busy. But a POST is repeated only
+        where it was never sent, or was turned away by a limit on requests. Raises ForgeError, and
+        NotAllowedError where the token may not do this.
         """
-        url = self._joined(f"{self.root}/", path)
-        if _origin(url) != _origin(self.root):
-            ours = urlsplit(self.root).hostname
-            raise ForgeError(f"{urlsplit(url).hostname} is another host than {ours}, the forge's")
-        return self._send(method, url, body).json()
+        return self._send(method, self._own(path), body, harmless=method != "POST").json()
+
+    def query(self, path: str, text: str) -> Any:
+        """The answer to a query in GraphQL: a POST that changes nothing, so it may be repeated.
+
+        Raises as `ask` does.
+        """
+        return self._send("POST", self._own(path), {"query": text}, harmless=True).json()
 
     def pages(self, path: str) -> Iterator[Any]:
         """Each entry of a list, however many pages it has. Raises ForgeError."""
@@ -69,13 +74,21 @@ class Api:
         for _ in range(_MOST_PAGES):
             if url is None:
                 return
-            reply = self._send("GET", url, None)
+            reply = self._send("GET", url, None, harmless=True)
             found = reply.json()
             if not isinstance(found, list):
                 raise ForgeError(f"GET {_path(url)} was answered with no list")
             yield from found
             url = self._next(url, reply)
         raise ForgeError(f"{_path(path)} has more than {_MOST_PAGES} pages")
+
+    def _own(self, path: str) -> str:
+        """The whole URL. Raises ForgeError where it is on another host than the forge's."""
+        url = self._joined(f"{self.root}/", path)
+        if _origin(url) != _origin(self.root):
+            ours = urlsplit(self.root).hostname
+            raise ForgeError(f"{urlsplit(url).hostname} is another host than {ours}, the forge's")
+        return url
 
     def _next(self, url: str, reply: httpx.Response) -> str | None:
         """The address of the next page. Raises ForgeError where the token would go elsewhere."""
@@ -97,18 +110,24 @@ class Api:
             raise ForgeError(f"{host} names an address that is none") from None
         return address
 
-    def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
+    def _send(
+        self, method: str, url: str, body: Mapping[str, Any] | None, *, harmless: bool
+    ) -> httpx.Response:
+        """The answer. `harmless`: it does no harm if the forge gets the request twice."""
         for pause in (*_PAUSES, None):
+            asked = 0.0
             try:
                 reply = self._whole(method, url, body)
             except httpx.HTTPError as error:
                 left = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-                if pause is None or (left and method == "POST"):
+                if pause is None or (left and not harmless):
                     raise self._failed(method, url, f"{type(error).__name__}: {error}") from None
             else:
-                if not _is_busy(reply) or method == "POST" or pause is None:
+                asked = _seconds_asked(reply)
+                again = _is_limited(reply) or (harmless and reply.is_server_error)
+                if not again or pause is None or asked > _LONGEST_PAUSE:
                     return self._checked(method, url, reply)
-            self.sleep(pause)
+            self.sleep(max(pause, asked))
         raise AssertionError("the last try returns or raises")
 
     def _whole(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
@@ -127,10 +146,7 @@ class Api:
         """The answer, if it is a success with JSON. Raises NotAllowedError and ForgeError."""
         if not reply.is_success:
             words = f"{reply.status_code} {_words(reply)}".replace(self.token, "…")
-            is_limit = (
-                "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
-            )
-            if reply.status_code == HTTPStatus.FORBIDDEN and not is_limit:
+            if reply.status_code == HTTPStatus.FORBIDDEN and not _is_limited(reply):
                 raise NotAllowedError(
                     f"{method} {_path(url)} is not allowed to this token: {words}"
                 )
@@ -200,8 +216,21 @@ def as_documented(forge: str) -> Iterator[None]:
         ) from None
 
 
-def _is_busy(reply: httpx.Response) -> bool:
-    return reply.status_code == HTTPStatus.TOO_MANY_REQUESTS or reply.is_server_error
+def _is_limited(reply: httpx.Response) -> bool:
+    """Whether a limit on requests turned this one away: GitHub answers 403 for it as well as 429.
+
+    GitHub's REST reference, Rate limits.
+    """
+    if reply.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    has_limit = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
+    return reply.status_code == HTTPStatus.FORBIDDEN and has_limit
+
+
+def _seconds_asked(reply: httpx.Response) -> float:
+    """How many seconds the forge asks to wait; 0 where it does not say."""
+    value = reply.headers.get("retry-after", "").strip()
+    return float(value[:9]) if value.isascii() and value.isdecimal() else 0.0
 
 
 def _words(reply: httpx.Response) -> str:

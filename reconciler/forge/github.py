@@ -28,7 +28,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
 
         It is asked by GraphQL: REST's GET /user answers people's tokens, not a job's.
         """
-        found = self.api.ask("POST", self.graphql, {"query": "query { viewer { login } }"})
+        found = self.api.query(self.graphql, "query { viewer { login } }")
         try:
             return str(found["data"]["viewer"]["login"])
         except (KeyError, TypeError):

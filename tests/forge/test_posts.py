@@ -1,12 +1,14 @@
 """Comments and issues on both forges, by requests that these take to the letter."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
 from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.forge import job
 from reconciler.forge.api import Api
 from reconciler.forge.job import NoTokenError, forge_of
 from reconciler.forge.posts import (
@@ -75,6 +77,14 @@ def gitlab_job(url: str) -> dict[str, str]:
         "CI_MERGE_REQUEST_IID": "7",
         "GITLAB_TOKEN": TOKEN,
     }
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the jobs of the test would wait, in seconds; none of them waits."""
+    waited: list[float] = []
+    monkeypatch.setattr(job, "Api", partial(Api, sleep=waited.append))
+    return waited
 
 
 @pytest.fixture(params=["github", "gitlab"])
@@ -166,15 +176,27 @@ def test_a_token_that_may_not_write_is_told_apart(place: _Place) -> None:
         put_comment(place.forge, _PLAN, "")
 
 
-def test_a_busy_forge_is_asked_again_but_a_post_is_never_repeated(place: _Place) -> None:
+def test_a_busy_forge_is_asked_again_but_a_post_that_writes_is_not_repeated(
+    place: _Place, pauses: list[float]
+) -> None:
     place.said_by(place.fake.me, _PLAN)
     forge = place.forge
-    place.fake.failing = [503, 429] if isinstance(place.fake, FakeGitLab) else []
+    place.fake.failing = [503, 429]  # of the question whose token it is: a POST, on GitHub
     assert put_comment(forge, f"{_PLAN}more", "") is Done.WRITTEN_OVER
     place.fake.failing = [502]
     with pytest.raises(ForgeError, match="failed: 502 busy"):
         forge.add_comment("x")
     assert len(place.comments) == 1
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_post_that_a_limit_turned_away_is_sent_again_when_the_forge_says(
+    place: _Place, pauses: list[float], status: int
+) -> None:
+    place.fake.failing, place.fake.retry_after = [status], "60"
+    place.forge.add_comment("x")
+    assert (place.comments, pauses) == (["x"], [60.0])
 
 
 def test_a_post_whose_answer_is_lost_is_not_repeated_and_a_question_is(place: _Place) -> None:
@@ -196,7 +218,7 @@ def test_a_post_that_never_left_is_repeated() -> None:
 
 
 def test_a_limit_on_requests_is_not_taken_for_a_token_that_may_not_write(place: _Place) -> None:
-    place.fake.failing, place.fake.retry_after = [403], "60"
+    place.fake.failing, place.fake.retry_after = [403], "61"  # longer than a job waits
     with pytest.raises(ForgeError, match="failed: 403 busy") as caught:
         place.forge.add_comment("x")
     assert not isinstance(caught.value, NotAllowedError)
