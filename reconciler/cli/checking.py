@@ -225,7 +225,7 @@ def validate_workspace(
         found.update(skipped, declared.problems)
         found.update(_broken_rules(environment, declared, ledger, around, now))
         notes.update({*declared.notes} - skipped, edit_notes(declared, ledger))
-        if not (declared.files or declared.notes or options.quiet):
+        if not (declared.files or declared.notes or declared.problems or options.quiet):
             say(f"{environment.name}: there are no manifests in {environment.manifests}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     wanted = WantedPaths.of(find_root(options.repo), paths or [workspace.root])

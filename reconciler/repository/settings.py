@@ -89,11 +89,18 @@ def find_root(repo: Path | None) -> Path:
         if os.path.lexists(folder / CONFIGURATION):
             return folder
     where = f"{start} has no {CONFIGURATION}" if repo else f"no {CONFIGURATION} here or above"
-    raise ConfigurationError(
-        where,
-        hint="Begin one with `reconciler init`, or name the repository with --repo. What it says: "
-        "reconciler explain configuration",
+    hint = (
+        "Begin one with `reconciler init`, or name the repository with --repo. What it says: "
+        "reconciler explain configuration"
     )
+    if any(map(_is_of_git, candidates)):
+        hint = "This is a bare clone or git's own folder: use a clone with a working tree."
+    raise ConfigurationError(where, hint=hint)
+
+
+def _is_of_git(folder: Path) -> bool:
+    """Whether git would take the folder for a repository without a working tree."""
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
 
 
 def read_configuration(root: Path) -> Configuration:

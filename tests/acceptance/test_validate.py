@@ -1,6 +1,7 @@
 """`reconciler validate`: every problem of the working tree, with its place; no network."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,26 @@ def test_a_folder_without_a_configuration_says_so(
         assert said.err.startswith("error: no reconciler.yaml here or above\n")
     said = scene.run("validate", "--repo", str(tmp_path), exits=1)
     assert said.err.startswith(f"error: {tmp_path} has no reconciler.yaml\n")
+
+
+def test_a_bare_clone_is_not_told_to_begin_a_configuration(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    monkeypatch.chdir(scene.origin)
+    said = scene.run("apply", exits=1)
+    assert "This is a bare clone or git's own folder: use a clone with a working tree" in said.flat
+    assert "reconciler init" not in said.flat
+
+
+def test_a_folder_with_a_file_that_cannot_be_read_is_not_said_to_hold_none(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    for file in (scene.clone / "triggers").iterdir():
+        file.unlink()
+        os.mkfifo(file)
+    assert "there are no manifests" not in scene.run("validate", exits=1).err
 
 
 def _applied(open_scene: OpenScene) -> Scene:
