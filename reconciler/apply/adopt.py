@@ -86,9 +86,11 @@ class Adopting:
             for one in shown
         ]
 
-    def is_recorded(self, ledger: Ledger) -> bool:
-        """Whether the ledger holds these very adoptions."""
-        return all(nonce in ledger.claims for nonce in self._nonces.values())
+    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+        """The ledger that holds these very adoptions."""
+        return next(
+            (one for one in snapshot.ledgers if one.claims.keys() >= {*self._nonces.values()}), None
+        )
 
     def message(self, snapshot: Snapshot) -> str:
         """The commit's message."""
@@ -129,8 +131,7 @@ class Judging(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, snapshot: Snapshot, look: Look) -> "Judging":
         """Judge by all ledgers of the service."""
-        ledgers = (snapshot.ledger, *snapshot.surroundings.elsewhere.values())
-        records = (record for ledger in ledgers for record in ledger.unsettled)
+        records = (record for ledger in snapshot.ledgers for record in ledger.unsettled)
         found = (look.suspect(record, record.claim) for record in records)
         rivals = [one for one in found if one is not None]
         return cls(known=look.known, rivals=rivals, zone=snapshot.environment.gateway.zone)

@@ -40,7 +40,7 @@ def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look
         ledger=snapshot.ledger,
         declared=by_id(declared.runs),
         now=service.earliest,
-        known=Known([snapshot.ledger, *snapshot.surroundings.elsewhere.values()]),
+        known=Known(snapshot.ledgers),
     )
 
 

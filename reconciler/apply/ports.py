@@ -249,6 +249,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     surroundings: Surroundings = NOTHING_ELSE  # what the rest of the repository says
     parent: str | None = None  # the commit that the ledger was read from, if there is one
 
+    @property
+    def ledgers(self) -> Sequence[Ledger]:
+        """Every ledger that counts for the service: the environment's own first."""
+        return self.ledger, *self.surroundings.elsewhere.values()
+
 
 class Landed(Struct, frozen=True, kw_only=True):
     """The shared branch, read back, holds the events; so does the snapshot."""

@@ -48,8 +48,11 @@ class Proposal(Protocol):
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """The events to record on top of that snapshot."""
 
-    def is_recorded(self, ledger: Ledger) -> bool:
-        """Whether the ledger holds just this: what was pushed may land and seem to have lost."""
+    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+        """The ledger that holds just this: what was pushed may land and seem to have lost.
+
+        It may be another one by then: somebody has moved the environment's, or retired it.
+        """
 
     def message(self, snapshot: Snapshot) -> str:
         """The message of the commit."""
@@ -101,11 +104,18 @@ async def record_proposal(
         appended = await store.append(snapshot, news, proposal.message(snapshot))
         if not isinstance(appended, Landed | Raced):
             raise GitError(f"the decision was not recorded for certain: {appended.message}")
-        snapshot = appended.snapshot if isinstance(appended, Landed) else await store.fetch()
-        if isinstance(appended, Landed) or proposal.is_recorded(snapshot.ledger):
-            return [snapshot.ledger.records[run] for run in proposal.runs]
+        if isinstance(appended, Landed):
+            return _its_records(proposal, appended.snapshot.ledger)
+        snapshot = await store.fetch()
+        held = proposal.recorded_in(snapshot)
+        if held is not None:
+            return _its_records(proposal, held)
         check_asked(snapshot, asked)
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
+
+
+def _its_records(proposal: Proposal, ledger: Ledger) -> Sequence[Record]:
+    return [ledger.records[run] for run in proposal.runs]
 
 
 def check_asked(snapshot: Snapshot, asked: GatewayConfiguration) -> None:

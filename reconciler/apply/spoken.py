@@ -91,10 +91,14 @@ class Spoken:
             for one in shown
         ]
 
-    def is_recorded(self, ledger: Ledger) -> bool:
-        """Whether the ledger has each run settled by this person, for this reason, in this way."""
+    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+        """The ledger that has each run settled by this person, for this reason, in this way."""
+        claims = {one for one in self._judged.values() if one is not None}
+        ledger = next((one for one in snapshot.ledgers if one.claims.keys() >= claims), None)
+        if ledger is None or not ledger.records.keys() >= {*self.runs}:
+            return None
         records = (ledger.records[run].full() for run in self.runs)
-        return all(self._is_settled(record) for record in records)
+        return ledger if all(map(self._is_settled, records)) else None
 
     def _is_settled(self, record: FullRecord) -> bool:
         said = {"resolvedBy": self._decision.by, "reason": self._decision.reason}

@@ -14,6 +14,7 @@ from reconciler.apply.resolve import resolve
 from reconciler.apply.spoken import PersonsDecision
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
+from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger, Record, RunState
 from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
@@ -45,6 +46,8 @@ class FakeBranch(Unremembering):
     ledger: Ledger
     environment: Environment = ENVIRONMENT
     too_late: bool = False  # as where the trace of another ledger has moved in the same push
+    retired: Ledger | None = None  # that the environment had when it was read before
+    retires: bool = False  # the ledger, once something was pushed
     appended: list[Event] = field(default_factory=list)
 
     async def fetch(self) -> Snapshot:
@@ -53,12 +56,17 @@ class FakeBranch(Unremembering):
             environment=self.environment,
             declared=declared(RUN),
             ledger=self.ledger,
+            surroundings=Surroundings(
+                elsewhere={} if self.retired is None else {"old": self.retired}
+            ),
         )
 
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
         assert "[skip ci]" in message
         self.appended += events
         self.ledger = base.ledger.extended(events)
+        if self.retires:
+            self.ledger, self.retired = a_ledger(), self.ledger
         return Raced() if self.too_late else Landed(snapshot=await self.fetch())
 
 
@@ -105,6 +113,7 @@ def resolved(
     environment: Environment = ENVIRONMENT,
     now: EpochMs = LATER,
     too_late: bool = False,
+    retires: bool = False,
     **more: Any,
 ) -> Record:
     @asynccontextmanager
@@ -117,7 +126,7 @@ def resolved(
         by="Ana Lima <ana@example.com>",
         **more,
     )
-    branch = FakeBranch(ledger, environment, too_late=too_late)
+    branch = FakeBranch(ledger, environment, too_late=too_late, retires=retires)
     (record,) = asyncio.run(
         resolve(decision, branch, open_gateway, StoppedClock(), lambda: Nonce("a1"))
     )
@@ -181,8 +190,15 @@ def test_a_run_in_doubt_is_given_the_instance_that_a_person_has_seen() -> None:
 def test_what_landed_though_the_push_seemed_to_come_too_late_is_recorded(
     known: list[Event], triggered: str | None
 ) -> None:
-    record = resolved(a_ledger(*known), triggered, too_late=True, reason="seen in the console")
-    assert record.instances == (() if triggered is None else ("3377-1",))
+    for retires in (False, True):
+        record = resolved(
+            a_ledger(*known),
+            triggered,
+            too_late=True,
+            retires=retires,
+            reason="seen in the console",
+        )
+        assert record.instances == (() if triggered is None else ("3377-1",))
 
 
 # Another service
