@@ -55,6 +55,7 @@ class Estates(Struct, frozen=True, kw_only=True):
     problems: int = 0
     adopted: int = 0
     left_to_people: int = 0
+    overdue: int = 0
     drawn: Counter[str] = field(default_factory=Counter)  # in how many seeds
     failure: str | None = None
 
@@ -66,6 +67,7 @@ class Estates(Struct, frozen=True, kw_only=True):
             problems=self.problems + other.problems,
             adopted=self.adopted + other.adopted,
             left_to_people=self.left_to_people + other.left_to_people,
+            overdue=self.overdue + other.overdue,
             drawn=self.drawn + other.drawn,
             failure=self.failure or other.failure,
         )
@@ -86,6 +88,7 @@ def live_estates(first: int, end: int) -> Estates:
             problems=life.problems,
             adopted=life.adopted,
             left_to_people=life.left_to_people,
+            overdue=life.overdue,
             drawn=Counter(life.drawn),
         )
     return total
@@ -153,7 +156,8 @@ def _show_estates(seeds: range) -> int:
         f"{total.seeds} seeds of several environments: {total.started} runs started, "
         f"{total.adopted} adopted, {total.crashes} crashes, "
         f"{total.problems} applies that were refused, "
-        f"{total.left_to_people} environments with a doubt that a copy of the ledger could settle"
+        f"{total.overdue} starts that left after their claim, from frozen processes, "
+        f"{total.left_to_people} environments with a doubt that only people can settle"
     )
     print("drawn:", "; ".join(f"{what} {count}" for what, count in sorted(total.drawn.items())))
     if total.failure:

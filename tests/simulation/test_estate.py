@@ -4,15 +4,19 @@ import random
 
 import pytest
 
+from reconciler.apply.lease import Lease
 from tests.sampling import sampled
-from tests.simulation.estate.life import simulate
+from tests.simulation.chances import Freezes
+from tests.simulation.estate.life import Life, simulate
 from tests.simulation.estate.mutants import TRIALS, Trial
 from tests.simulation.estate.people import CHANGES
 from tests.simulation.estate.remote import ATOMIC, TAKES_TRACES, Manners, drawn_manners
 from tests.simulation.estate.world import Change, World
+from tests.simulation.simulate import BrokenPromiseError
 from tests.simulation.update import first_to_break_a_rule, likely_first_for
 
 PROVEN = [(first, 40) for first in range(0, 240, 40)]
+_FROZEN_SEEDS = 20
 
 
 @pytest.mark.parametrize(("first", "many"), sampled([(0, 25), *PROVEN], every=7))
@@ -31,6 +35,25 @@ def test_no_run_starts_twice_wherever_it_is_declared_and_whatever_git_says(
 @pytest.mark.parametrize("seed", sampled(range(10), every=4))
 def test_a_seed_replays_exactly(seed: int) -> None:
     assert simulate(seed).trace == simulate(seed).trace
+
+
+def _frozen(seed: int) -> Life:
+    freezes = Freezes(random=random.Random(seed), anywhere=0.02, in_the_gap=0.5)
+    return simulate(seed, freezes=freezes)
+
+
+def test_frozen_processes_start_nothing_too_late_but_what_they_were_about_to_send() -> None:
+    lives = list(map(_frozen, range(_FROZEN_SEEDS)))
+    assert sum("frozen processes" in life.drawn for life in lives) > _FROZEN_SEEDS / 2
+    assert sum(life.overdue for life in lives) > _FROZEN_SEEDS / 10
+
+
+def test_a_frozen_process_that_ignores_its_claims_end_breaks_the_promise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Lease, "allows_start", lambda _: True)
+    with pytest.raises(BrokenPromiseError, match="after its claim had expired"):
+        list(map(_frozen, range(2 * _FROZEN_SEEDS)))
 
 
 @pytest.mark.parametrize("change", dict.fromkeys(CHANGES), ids=lambda change: change.__name__)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class Applier:
     clone: Clone
     change: Callable[[World], None]  # what others may do at each of its steps
     dead: bool = False
+    thaws: float = 0.0  # the loop's time until which it is frozen
+    said: list[str] = field(default_factory=list)  # of its progress, in words
     nonces: list[Nonce] = field(default_factory=list)  # of its claims, the newest last
     pushed: list[str] = field(default_factory=list)  # commits
 
@@ -55,7 +58,7 @@ class Applier:
                 store=store,
                 open_gateway=self._gateway,
                 clock=self,
-                progress=lambda step: self.world.note(f"{self.name}: {step}"),
+                progress=self._progress,
                 stop=asyncio.Event(),
                 new_claim=self._nonce,
                 jitter=self.world.random.random,
@@ -83,6 +86,11 @@ class Applier:
             await record_proposal(adopting, snapshot, store, gateway, service, ask_nobody)
         return True
 
+    def _progress(self, step: ports.Step) -> None:
+        self.world.note(f"{self.name}: {step}")
+        if isinstance(step, ports.Noted):
+            self.said.append(step.message)
+
     def _nonce(self) -> Nonce:
         nonce = Nonce(f"{self.world.random.getrandbits(64):016x}")
         self.nonces.append(nonce)
@@ -92,17 +100,48 @@ class Applier:
         return await self.world.aside.run(self, function, *args)
 
     def pause(self, what: str, seconds: float) -> None:
-        """In a thread of its own: let time pass, in which others go on; perhaps die."""
+        """In a thread of its own: let time pass, in which others go on; perhaps freeze or die."""
         self.alive(what)
         self.world.aside.wait(seconds)
+        self._freeze(what, self.world.freezes.anywhere)
+        while self.thaws > self.world.now:  # others of its tasks may freeze it again meanwhile
+            self.world.aside.wait(self.thaws - self.world.now)
         self.alive(what)
         self.change(self.world)
 
-    async def step(self, what: str, seconds: float) -> None:
+    async def step(self, what: str, seconds: float, *, thaws: bool = True) -> None:
+        """The same for a task. `thaws`: what comes then is the process's own to do."""
         self.alive(what)
         await asyncio.sleep(seconds * self.world.random.random())
+        if thaws:
+            self._freeze(what, self.world.freezes.anywhere)
+            await self._thaw()
         self.alive(what)
         self.change(self.world)
+
+    async def freeze_in_the_gap(self) -> bool:
+        """Perhaps freeze between the last look at the claim and the moment when the bytes leave."""
+        frozen = self._freeze("a start that leaves", self.world.freezes.in_the_gap)
+        await self._thaw()
+        if self.dead:
+            raise CrashedError("a start that leaves")
+        return frozen
+
+    def _freeze(self, what: str, probability: float) -> bool:
+        """Have none of its tasks and threads do anything for a while, if the seed says so."""
+        world, chance = self.world, self.world.freezes.random
+        if world.is_calm or self.dead or chance.random() >= probability:
+            return False
+        seconds = chance.uniform(0, 4) * world.layout.claim_seconds
+        self.thaws = max(self.thaws, world.now + seconds)
+        world.drawn.add("frozen processes")
+        world.note(f"{self.name} is FROZEN at {what} for {seconds:.1f} s")
+        return True
+
+    async def _thaw(self) -> None:
+        if self.thaws > self.world.now:
+            await asyncio.sleep(self.thaws - self.world.now)
+            await self._thaw()  # another of its tasks may have frozen it meanwhile
 
     def alive(self, what: str) -> None:
         if not self.dead and self.world.chance(self.world.crash):
@@ -133,13 +172,16 @@ class Gateway:
         await applier.step("trigger", 0.4)
         if not allowed():
             return ports.NotSent(reason="not allowed any more")
-        await applier.step("trigger sent", 0.1)
+        frozen = await applier.freeze_in_the_gap()
+        allowed()  # it is asked once more when the bytes have left, and learns how late that was
+        await applier.step("trigger sent", 0.1, thaws=False)
+        start = partial(world.start, applier.name, self.service, run, applier.nonces, frozen=frozen)
         if not world.chance(world.lost_answer):
-            started = world.start(applier.name, self.service, run, applier.nonces)
+            started = start()
             await applier.step("trigger answered", 0.2)
             return ports.TriggeredAnswer(instance=started.id)
         if world.chance(0.5):
-            world.start(applier.name, self.service, run, applier.nonces)
+            start()
         await applier.step("trigger lost", 5.0)
         return ports.UnknownAnswer(seen="nothing")
 
@@ -186,7 +228,8 @@ class Gateway:
 
     def _instances(self) -> list[Instance]:
         world = self.applier.world
-        return [one for one in (*world.by_hand, *world.instances) if one.service == self.service]
+        every = (*world.by_hand, *world.overdue, *world.instances)
+        return [one for one in every if one.service == self.service]
 
     def _shown(self, one: Instance) -> ports.Instance:
         world = self.applier.world

@@ -1,22 +1,24 @@
 """Rounds of applies and changes, then peace; each apply is held to what it says."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.ledger import events, read_events
+from reconciler.ledger import Event, Ledger, events, read_events
 from reconciler.ledger.files import ACTIVE
+from reconciler.ledger.records import UNSETTLED
 from tests.simulation.estate.applier import Applier
 from tests.simulation.estate.aside import AbandonedError
 from tests.simulation.estate.clone import Clone
+from tests.simulation.estate.layout import key_of_digest
 from tests.simulation.estate.peace import restore
 from tests.simulation.estate.people import change, maybe_change, mend
 from tests.simulation.estate.remote import HEADS, TAKES_TRACES, Refs
 from tests.simulation.estate.traces import check_traces, saw
-from tests.simulation.estate.world import World
+from tests.simulation.estate.world import Instance, World
 from tests.simulation.process import CrashedError
 from tests.simulation.promise import ViolationError
 
@@ -113,6 +115,7 @@ class Appliers:
             world.note(f"{applier.name} ends: {error}")
             self.problems += 1
             self._check_said(applier, str(error))
+            self._check_told(applier, [*applier.said, str(error)])
         except BaseException as error:
             if not applier.dead or not _is_crash(error):
                 raise
@@ -153,6 +156,7 @@ class Appliers:
         code = result.exit_code
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
         world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
+        self._check_told(applier, doubts)
         if code is ExitCode.OK:
             self._check_done(environment, result.commit, began)
         return result
@@ -169,6 +173,23 @@ class Appliers:
         if "cannot be adopted" in words and applier.nonces[-1] in self.world.adopted:
             raise ViolationError("an adoption is refused for what it has recorded itself")
 
+    def _check_told(self, applier: Applier, said: Sequence[str]) -> None:
+        """Whoever has started something too late says so, unless it is recorded."""
+        for one in self.world.overdue:
+            own = one.claims & {*applier.nonces}
+            if own and not (self._is_recorded(one) or any(one.run.id in words for words in said)):
+                raise ViolationError(f"nobody is told of {one.run.id}, which left too late")
+
+    def _is_recorded(self, one: Instance) -> bool:
+        """Whether a ledger names the instance, or has its claim without an outcome."""
+        ledgers = [Ledger.of(_events_in(text)) for text in self.world.lineages]
+        records = [ledger.records.get(one.run.id) for ledger in ledgers]
+        return any(
+            one.id in record.instances or (record.claim in one.claims and record.phase in UNSETTLED)
+            for record in records
+            if record is not None
+        )
+
     def _check_done(self, environment: str, commit: str, began: Refs) -> None:
         """Whoever says that all is well has left nothing that was declared there.
 
@@ -180,12 +201,17 @@ class Appliers:
         home = layout.homes[environment]
         for run, key in layout.of_home(home).values():
             service = home.service_name
-            if not (world.started(service, key) or world.is_adopted(service, key, began)):
+            if not (
+                world.started(service, key)
+                or world.started_late(service, key)
+                or world.is_adopted(service, key, began)
+            ):
                 raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
 
     async def _peace(self) -> None:
         world = self.world
         world.crash = world.lost_answer = world.change = 0.0
+        world.is_calm = True
         world.remote.manners = world.manners.kind()
         world.note("PEACE")
         await asyncio.sleep(LATEST_PUSH_SECONDS)
@@ -211,11 +237,19 @@ class Appliers:
             if result.exit_code is ExitCode.OK:
                 await self._check_kept(environment)
                 return
-            if result.doubts and all(map(self._is_known_to_a_copy, result.doubts)):
+            if self._is_for_people(environment, result):
                 self.left_to_people += 1
                 return
             await asyncio.sleep(60)
         raise ViolationError(f"in peace, {environment} never comes to an end")
+
+    def _is_for_people(self, environment: str, result: ApplyResult) -> bool:
+        """Whether only people can tell what became of all that is in doubt."""
+        service = self.world.layout.homes[environment].service_name
+        doubted = [doubt for doubt in result.doubts if not self._is_known_to_a_copy(doubt)]
+        unsure = [one.planned.digest for one in doubted] + [one.digest for one in result.twice]
+        late = all(self.world.started_late(service, key_of_digest(one)) for one in unsure)
+        return bool(result.doubts or result.twice) and late
 
     def _is_known_to_a_copy(self, doubt: Doubt) -> bool:
         """Whether a copy of the ledger tells what became of the very claim; people settle it."""
@@ -223,8 +257,8 @@ class Appliers:
         return any(
             event.run == run and record is not None and event.claim == record.claim
             for text in self.world.lineages
-            for event in read_events({ACTIVE: text}, "a copy")
-            if isinstance(event, events.Triggered)
+            for event in _events_in(text)
+            if isinstance(event, events.Triggered | events.Absent)
         )
 
     async def _check_kept(self, environment: str) -> None:
@@ -240,6 +274,10 @@ class Appliers:
         takes = world.manners.traces in TAKES_TRACES[:2]
         if takes and text and not any(one.startswith(text) for one in world.traces()):
             raise ViolationError(f"in peace, no trace is kept of {environment}")
+
+
+def _events_in(text: bytes) -> Iterable[Event]:
+    return read_events({ACTIVE: text}, "a copy")
 
 
 def _is_crash(error: BaseException) -> bool:

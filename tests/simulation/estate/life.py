@@ -19,6 +19,7 @@ from reconciler.ledger import files as ledger_files
 from reconciler.ledger.files import SEAL_BYTES
 from reconciler.manifest import read_file
 from reconciler.repository import committed_files, together
+from tests.simulation.chances import Freezes, drawn_freezes
 from tests.simulation.estate.appliers import Appliers
 from tests.simulation.estate.layout import KEYS, ORGANISATIONS, Home, Layout
 from tests.simulation.estate.people import CHANGES
@@ -37,7 +38,9 @@ class Life(Struct, frozen=True, kw_only=True):
     crashes: int
     problems: int  # applies that said that something is wrong
     adopted: int  # runs that were started by hand
-    left_to_people: int  # environments with a run in doubt of which a copy of the ledger tells
+    # Environments with a run in doubt of which a copy of the ledger tells, or with a late start.
+    left_to_people: int
+    overdue: int  # starts that left after their claim, from a process that was frozen
     drawn: frozenset[str]
     trace: list[str]
 
@@ -48,11 +51,12 @@ def simulate(
     changes: Sequence[Change] | None = None,
     manners: Manners | None = None,
     adopting: float | None = None,
+    freezes: Freezes | None = None,
 ) -> Life:
     """Live through one seed. Raises BrokenPromiseError if anything happened that must not.
 
-    `changes` (that others make), `manners` (of the server) and `adopting` (how often a person does)
-    stand in for what it would draw.
+    `changes` (that others make), `manners` (of the server), `adopting` (how often a person does)
+    and `freezes` (of processes) stand in for what it would draw.
     """
     rng = random.Random(f"estate {seed}")
     loop = VirtualLoop()
@@ -60,6 +64,10 @@ def simulate(
     # A chance of its own, as what people do: so it leaves all else that is drawn as it was.
     seal_bytes = random.Random(f"files of {seed}").choice([SEAL_BYTES, 1, 800])
     world = _drawn_world(loop, rng, CHANGES if changes is None else changes, manners, seal_bytes)
+    # Where others make one change only, a broken rule is looked for, and nobody freezes.
+    frozen = random.Random(f"freezes of {seed}")
+    drawn = drawn_freezes(frozen) if changes is None else Freezes(random=frozen)
+    world.freezes = freezes or drawn
     world.adopting = random.Random(f"people of {seed}").choice([0.0, 0.0, 0.3, 0.6])
     world.adopting = world.adopting if adopting is None else adopting
     if world.adopting:
@@ -77,6 +85,7 @@ def simulate(
             problems=appliers.problems,
             adopted=len(world.adopted),
             left_to_people=appliers.left_to_people,
+            overdue=len(world.overdue),
             drawn=frozenset(world.drawn),
             trace=world.trace,
         )
@@ -115,6 +124,7 @@ def _drawn_world(
         random=rng,
         layout=layout,
         manners=manners or drawn,
+        freezes=Freezes(random=rng),
         changes=changes,
         crash=rng.choice([0.0, 0.0, 0.015, 0.04]),
         lost_answer=rng.choice([0.0, 0.2]),

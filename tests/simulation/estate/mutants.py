@@ -320,7 +320,7 @@ def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.Monke
 
 @among(manners=Manners(squashed=1.0), adopting=0.6)
 def refuse_an_adoption_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(adopt.Adopting, "is_recorded", lambda *_: False)
+    patch.setattr(adopt.Adopting, "recorded_in", lambda *_: None)
 
 
 @among(manners=Manners(unanswered=0.5))

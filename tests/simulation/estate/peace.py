@@ -78,7 +78,7 @@ def _settling(world: World, ledger: Ledger) -> Iterator[Event]:
         made = claim.service if claim is not None else None
         started = [
             one.id
-            for one in world.instances
+            for one in (*world.instances, *world.overdue)
             if made is not None
             and (one.service, one.run.id) == (true_service(made.org_id, made.gateway), record.run)
             and one.key == key_of_digest(record.digest)

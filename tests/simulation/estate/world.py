@@ -10,6 +10,7 @@ from reconciler.ledger import Event, events, read_events
 from reconciler.ledger.files import ACTIVE, SEAL_BYTES, is_ledger_name, ledger_text
 from reconciler.model import EpochMs, InstanceId, Nonce, Run
 from reconciler.times import in_zone, parse_instant, parse_zone
+from tests.simulation.chances import Freezes
 from tests.simulation.clock import START
 from tests.simulation.estate.aside import Aside
 from tests.simulation.estate.clone import Clone
@@ -70,6 +71,8 @@ class World:
     random: random.Random
     layout: Layout
     manners: Manners
+    freezes: Freezes
+    is_calm: bool = False  # nobody crashes, freezes or changes anything any more
     crash: float = 0.0  # how often a process dies at a step
     lost_answer: float = 0.0  # of starts
     changes: Sequence[Change] = ()  # that others may make
@@ -85,6 +88,8 @@ class World:
     only: frozenset[str] = frozenset()  # the clones that apply, where no other could notice a loss
     alive: int = 0  # processes that are at work
     instances: list[Instance] = field(default_factory=list)
+    # Started after their claim had ended, by processes that were frozen: nobody can prevent that.
+    overdue: list[Instance] = field(default_factory=list)
     by_hand: list[Instance] = field(default_factory=list)  # that people have started, an hour ago
     adopted: dict[Nonce, Instance] = field(default_factory=dict)  # of them, by what was pushed
     # Of these, as somebody has been told. Who is told that it is not certain says it once more.
@@ -292,33 +297,55 @@ class World:
                     )
                     self.by_hand.append(one)
 
-    def start(self, applier: str, service: str, run: Run, nonces: Collection[Nonce]) -> Instance:
-        """Make an instance: the effect that must happen once."""
+    def start(
+        self,
+        applier: str,
+        service: str,
+        run: Run,
+        nonces: Collection[Nonce],
+        *,
+        frozen: bool,
+    ) -> Instance:
+        """Make an instance: the effect that must happen once.
+
+        `frozen`: the process was, after its last look at the claim. No client can do anything about
+        that (assumption 1), so an instance that is late for it is held against no rule but one: the
+        apply tells of it.
+        """
         self.note(f"{applier} STARTS {run.id} (k{key_of(run)}) at {service}")
         held = [self.claims[one] for one in nonces if one in self.claims]
         mine = [claim for claim in held if run.id in claim.runs]
         if not mine:
             raise ViolationError(f"{applier} started {run.id} without a claim on the branch")
         if all(parse_instant(claim.until) <= self.service_time() for claim in mine):
-            raise ViolationError(f"{applier} started {run.id} after its claim had expired")
+            if not frozen:
+                raise ViolationError(f"{applier} started {run.id} after its claim had expired")
+            self.note(f"{run.id} was started after its claim")
+            self.overdue.append(self._instance(service, run, mine))
+            return self.overdue[-1]
         if key_of(run) not in self.ever.get(service, ()):
             raise ViolationError(f"k{key_of(run)} was started at {service}, and not declared there")
         if self.started(service, key_of(run)):
             raise ViolationError(f"k{key_of(run)} was started twice at {service}")
         if any((one.service, one.key) == (service, key_of(run)) for one in self.told):
             raise ViolationError(f"k{key_of(run)} was started by hand, is adopted, and was started")
-        made = Instance(
+        self.instances.append(self._instance(service, run, mine))
+        return self.instances[-1]
+
+    def _instance(self, service: str, run: Run, claims: Sequence[events.Claim]) -> Instance:
+        return Instance(
             service=service,
             run=run,
-            number=len(self.instances),
+            number=len(self.instances) + len(self.overdue),
             at=self.now,
-            claims=frozenset(claim.claim for claim in mine),
+            claims=frozenset(claim.claim for claim in claims),
         )
-        self.instances.append(made)
-        return made
 
     def started(self, service: str, key: int) -> bool:
         return any(one.service == service and one.key == key for one in self.instances)
+
+    def started_late(self, service: str, key: int) -> bool:
+        return any(one.service == service and one.key == key for one in self.overdue)
 
     def is_adopted(self, service: str, key: int, since: Refs) -> bool:
         """Whether somebody was told so, or the branch says it, or has said it since then."""
