@@ -23,7 +23,7 @@ from reconciler.errors import RefusedError
 from reconciler.identity import service_of
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
-from reconciler.plan import Action, Plan, PlannedRun, make_plan
+from reconciler.plan import Action, Plan, PlannedRun, plan_environment
 from reconciler.times import format_instant
 
 
@@ -183,14 +183,12 @@ class Judging(Struct, frozen=True, kw_only=True):
 
 def plan_at(snapshot: Snapshot, now: EpochMs) -> Plan:
     """What an apply would do at that time."""
-    return make_plan(
+    return plan_environment(
+        snapshot.environment,
         snapshot.declared,
         snapshot.ledger,
         now,
-        environment=snapshot.environment.name,
         commit=snapshot.commit,
-        same_minute_allowed=snapshot.environment.gateway.same_minute_allowed,
-        reserved_parameter=snapshot.environment.gateway.correlation_parameter,
         surroundings=snapshot.surroundings,
     )
 

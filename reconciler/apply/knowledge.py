@@ -31,7 +31,7 @@ from reconciler.model import (
     run_name,
     with_parents,
 )
-from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
+from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, plan_environment
 from reconciler.plan.outlook import Over, why_over
 from reconciler.refused import InvalidManifestsError
 
@@ -92,15 +92,12 @@ class Knowledge:
         """Derive the plan from the branch as last seen."""
         snapshot, ledger = self.branch.snapshot, self.branch.ledger
         self.notice(now)
-        return make_plan(
+        return plan_environment(
+            self.environment,
             snapshot.declared,
             ledger.with_lapsed(self.lapses.lapsed),
             now,
-            environment=self.environment.name,
             commit=snapshot.commit,
-            same_minute_allowed=self.environment.gateway.same_minute_allowed,
-            reserved_parameter=self.environment.gateway.correlation_parameter,
-            max_active_per_flow=self.environment.limits.max_active_per_flow,
             flows=self.flows,
             surroundings=snapshot.surroundings,
             is_meant=self.chosen.has,

@@ -14,7 +14,7 @@ from reconciler.apply.ports import Appended, Landed, Snapshot, Store, Unclear
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
 from reconciler.model import EpochMs, Run, RunId, first_attempt
-from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
+from reconciler.plan import Action, Plan, PlannedRun, Reason, plan_environment
 from reconciler.plan.outlook import Outlook, outlook_of, why_over
 from reconciler.webhooks import Occasion, Webhook
 
@@ -131,16 +131,12 @@ def news_of(effect: Effect) -> News | None:
 
 def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
     """The plan with that ledger, including runs that this apply was not called for."""
-    environment = snapshot.environment
-    return make_plan(
+    return plan_environment(
+        snapshot.environment,
         snapshot.declared,
         ledger,
         at,
-        environment=environment.name,
         commit=snapshot.commit,
-        same_minute_allowed=environment.gateway.same_minute_allowed,
-        reserved_parameter=environment.gateway.correlation_parameter,
-        max_active_per_flow=environment.limits.max_active_per_flow,
         surroundings=snapshot.surroundings,
     )
 

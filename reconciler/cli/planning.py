@@ -25,7 +25,7 @@ from reconciler.errors import ExitCode
 from reconciler.git import Git
 from reconciler.ledger import Ledger, read_events
 from reconciler.model import Declared, Problem
-from reconciler.plan import FlowCheck, Plan, make_plan
+from reconciler.plan import FlowCheck, Plan, plan_environment
 from reconciler.plan.review import Review, refusals, refused_with_wait
 from reconciler.plan.values import awaited
 from reconciler.render.json_output import json_pieces
@@ -244,15 +244,12 @@ def plan_of(
     is_scheduled: bool = False,
 ) -> Plan:
     """What an apply would do now; `flows`: what the service said of the flows, if asked."""
-    return make_plan(
+    return plan_environment(
+        environment,
         declared,
         known.ledger,
         LocalClock().wall(),
-        environment=environment.name,
         commit=known.commit,
-        same_minute_allowed=environment.gateway.same_minute_allowed,
-        reserved_parameter=environment.gateway.correlation_parameter,
-        max_active_per_flow=environment.limits.max_active_per_flow,
         flows=flows,
         surroundings=known.surroundings,
         is_scheduled=is_scheduled,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
+from reconciler.configuration import Environment
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
@@ -34,6 +35,35 @@ from reconciler.rules import check
 from reconciler.schedule import scheduled, undeclared_records
 
 _NO_FLOWS: Mapping[int, FlowCheck] = {}
+
+
+def plan_environment(
+    environment: Environment,
+    declared: Declared,
+    ledger: Ledger,
+    now: EpochMs,
+    *,
+    commit: str | None,
+    flows: Mapping[int, FlowCheck] = _NO_FLOWS,
+    surroundings: Surroundings = NOTHING_ELSE,
+    is_scheduled: bool = False,
+    is_meant: Meant = every_run,
+) -> Plan:
+    """The plan of an environment by its configuration; see `make_plan`."""
+    return make_plan(
+        declared,
+        ledger,
+        now,
+        environment=environment.name,
+        commit=commit,
+        same_minute_allowed=environment.gateway.same_minute_allowed,
+        reserved_parameter=environment.gateway.correlation_parameter,
+        max_active_per_flow=environment.limits.max_active_per_flow,
+        flows=flows,
+        surroundings=surroundings,
+        is_scheduled=is_scheduled,
+        is_meant=is_meant,
+    )
 
 
 def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
