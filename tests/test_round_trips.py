@@ -173,7 +173,7 @@ def test_few_processes_are_started(setting: Setting, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(command, "complete_git", counted)
 
     def count(*arguments: str) -> int:
-        lasting.forget()  # each command has a process of its own
+        lasting.forget_answers()  # each command has a process of its own
         started.clear()
         assert setting.run(*arguments).returncode == 0
         return len(started)

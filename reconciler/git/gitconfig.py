@@ -78,7 +78,7 @@ def set_value(root: Path, name: str, text: str) -> None:
     _readings.pop(root, None)  # even if the file's status looks unchanged
 
 
-def forget() -> None:
+def forget_variables() -> None:
     """Forget everything, so that it is read anew."""
     _readings.clear()
 

@@ -106,7 +106,7 @@ def keep_listing(root: Path, commit: str, listing: bytes) -> None:
                 del _listings[next(iter(_listings))]
 
 
-def forget() -> None:
+def forget_answers() -> None:
     """Forget everything, so that git is asked anew."""
     with _lock:
         _listings.clear()

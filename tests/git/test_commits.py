@@ -106,7 +106,7 @@ def test_what_was_written_is_known_as_git_would_say_it(
     listed = repository.list_tree(folder)
     blobs = repository.read_blobs(entry.oid for entry in listed)
     assert git_calls == []
-    lasting.forget()
+    lasting.forget_answers()
     assert repository.folder(made, "state/prod") == folder
     assert repository.folder(made, "state") is not None
     assert repository.list_tree(folder) == listed
@@ -215,7 +215,7 @@ def test_a_commit_costs_the_same_few_processes_in_a_large_repository(
     def cost() -> int:
         head = _head(clone)
         git_calls.clear()
-        lasting.forget()
+        lasting.forget_answers()
         repository.commit_files(head, {LEDGER: b"new"}, "m")
         return len(git_calls)
 

@@ -138,8 +138,8 @@ def _drawn_world(
 def _installed(world: World) -> Iterator[None]:
     """Have the product's git layer run in this world, by its time and its chance."""
     time = SimpleNamespace(sleep=world.aside.wait)
-    lasting.forget()  # other seeds have clones of the same names
-    gitconfig.forget()
+    lasting.forget_answers()  # other seeds have clones of the same names
+    gitconfig.forget_variables()
 
     def complete(
         folder: Path,
