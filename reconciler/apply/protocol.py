@@ -129,9 +129,7 @@ class _Apply:
                 runs, before = await self._look_before(runs, gateway, clock)
                 batch = await self.knowledge.claims.make(runs, clock, before) if runs else None
             elif batch is None:
-                waited = await self.pauses.wait(plan, gateway, clock)
-                self.stuck = self.stuck and waited is not Waited.FOR_AN_END
-                if waited is Waited.NOT_AT_ALL:
+                if not await self._wait(plan, gateway, clock):
                     await self.branch.record()
                     if plan.commit == self.branch.snapshot.commit:
                         break
@@ -279,6 +277,12 @@ class _Apply:
             looks.bring_forward()
             await self.watch.look_again(self.knowledge.look(gateway, clock))
         return (settled or left > 0) and not self.ports.stop.is_set()
+
+    async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
+        """Wait until something may have changed; False if nothing is worth waiting for."""
+        waited = await self.pauses.wait(plan, gateway, clock)
+        self.stuck = self.stuck and waited is not Waited.FOR_AN_END
+        return waited is not Waited.NOT_AT_ALL
 
     async def _ask_again(self, gateway: Gateway, clock: ServiceClock) -> ServiceClock:
         """Ask for the time, unless that was just done; if that fails, use the last answer."""

@@ -56,7 +56,7 @@ def explain_command(*, code: str | None) -> ExitCode:
     type=click.Choice(
         [
             *("trigger", "config", "ledger", "plan"),
-            *("status", "apply", "doctor", "notification", "log"),
+            *("status", "apply", "resolve", "doctor", "notification", "log"),
         ]
     ),
     default="trigger",
@@ -64,8 +64,9 @@ def explain_command(*, code: str | None) -> ExitCode:
 def schema_command(name: str) -> ExitCode:
     """Print a JSON Schema.
 
-    Of manifests, the configuration, ledger lines, saved plans, what `status`, `apply` and `doctor`
-    print with `--format json`, what webhooks are sent, or the lines of `--log-format json`.
+    Of manifests, the configuration, ledger lines, saved plans, what `status`, `apply`, `resolve`
+    and `doctor` print with `--format json`, what webhooks are sent, or the lines of
+    `--log-format json`.
     """
     from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text

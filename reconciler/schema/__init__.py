@@ -24,7 +24,16 @@ __all__ = [
 
 
 SchemaName = Literal[
-    "trigger", "config", "ledger", "plan", "status", "apply", "doctor", "notification", "log"
+    "trigger",
+    "config",
+    "ledger",
+    "plan",
+    "status",
+    "apply",
+    "resolve",
+    "doctor",
+    "notification",
+    "log",
 ]
 SCHEMAS: tuple[SchemaName, ...] = get_args(SchemaName)
 

@@ -214,9 +214,9 @@ def check_harmless(said: Said, sandbox: Sandbox) -> None:
 
 
 def check_document(arguments: Sequence[str], printed: str) -> None:
-    """Whatever `status` and `apply` print as JSON conforms to its schema."""
+    """Whatever `status`, `apply` and `resolve` print as JSON conforms to its schema."""
     word: SchemaName
-    for word in ("status", "apply"):
+    for word in ("status", "apply", "resolve"):
         is_json = ("--format", "json") in pairwise(arguments)
         if printed and is_json and arguments[:1] == (word,):
             assert validate(word, json.loads(printed)) == ()
