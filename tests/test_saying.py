@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import re
 import sys
 
 import click
@@ -38,8 +39,13 @@ _MAY = {
 }
 
 
+_NAMES = re.compile(rf"\b(?:{'|'.join(name for names in _WAYS_OUT.values() for name in names)})\b")
+
+
 def _ways_out(source: str) -> list[str]:
-    found = []
+    found: list[str] = []
+    if _NAMES.search(source) is None:
+        return found  # most modules name none: to parse them takes longer than to look
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in _WAYS_OUT.get(node.value.id, ()):

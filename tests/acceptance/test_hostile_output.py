@@ -160,6 +160,7 @@ def test_a_hostile_configuration_is_reported_inert(open_scene: OpenScene) -> Non
         tour(scene, {0, 1})
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out; manifests have a quick tour
 def test_hostile_ledger_entries_are_shown_inert(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")

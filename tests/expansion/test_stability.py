@@ -189,7 +189,7 @@ def is_reversed(spec: Spec) -> bool:
 
 
 @given(backfills(), st.sampled_from(EDITS), st.data())
-@examples(400)
+@examples(400, share=10)
 def test_no_edit_renames_or_changes_a_run_that_stays(
     backfill: tuple[Spec, str],
     edit: Callable[[Spec, str, Draw], Effect],

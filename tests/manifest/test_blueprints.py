@@ -171,7 +171,7 @@ def test_simple_values_need_no_other_look(line: int, value: str) -> None:
     assert found.runs
 
 
-@number(1_000)
+@number(1_000, share=10)
 @given(st.data())
 def test_whatever_is_changed_is_read_as_if_alone(data: st.DataObject) -> None:
     text = MANIFEST

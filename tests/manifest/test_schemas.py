@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,15 @@ PLAN = {
 
 def accepts(name: SchemaName, value: Any) -> bool:
     """What jsonschema-rs decides."""
+    return _validator(name).is_valid(value)
+
+
+@cache
+def _validator(name: SchemaName) -> jsonschema_rs.Draft202012Validator:
     formats = {format_: conforms(format_) for format_ in FORMATS}
-    validator = jsonschema_rs.Draft202012Validator(
+    return jsonschema_rs.Draft202012Validator(
         load_schema(name), formats=formats, validate_formats=True
     )
-    return validator.is_valid(value)
 
 
 def documents(path: Path) -> Iterator[tuple[SchemaName, Document]]:
@@ -66,10 +71,10 @@ def documents(path: Path) -> Iterator[tuple[SchemaName, Document]]:
 FILES = sorted(CORPUS.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
-def test_both_validators_agree_on_every_document_of_the_corpus(path: Path) -> None:
-    for name, document in documents(path):
-        assert accepts(name, document.value) == (not find_wrong(name, document.value))
+def test_both_validators_agree_on_every_document_of_the_corpus() -> None:
+    for path in FILES:
+        for name, document in documents(path):
+            assert accepts(name, document.value) == (not find_wrong(name, document.value)), path
 
 
 def subvalues(value: Any) -> Iterator[Any]:
