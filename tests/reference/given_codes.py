@@ -7,7 +7,7 @@ they are.
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ExitCode
@@ -25,15 +25,16 @@ def given_codes(package: Path = _PACKAGE) -> dict[str, set[str]]:
         for path in sorted(package.rglob("*.py"))
         if _ELSEWHERE.isdisjoint(path.relative_to(package).parts)
     }
+    nodes = {path: list(ast.walk(tree)) for path, tree in trees.items()}
     places = defaultdict(set)
     constants: dict[str, str] = {}
-    for tree in trees.values():
+    for path, tree in trees.items():
         constants |= dict(_constants(tree))
-        for name, place in _parameters(tree):
+        for name, place in _parameters(nodes[path]):
             places[name].add(place)
     found = defaultdict(set)
-    for path, tree in trees.items():
-        for argument in _arguments(tree, places):
+    for path in trees:
+        for argument in _arguments(nodes[path], places):
             for code in _texts(argument, constants):
                 found[code].add(str(path.relative_to(package)))
     return dict(found)
@@ -53,17 +54,17 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
                     yield target.id, node.value.value
 
 
-def _parameters(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _parameters(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Each function that takes a code by position, and which position that is."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names = [one.arg for one in node.args.args if one.arg not in {"self", "cls"}]
             if "code" in names:
                 yield node.name, names.index("code")
 
 
-def _arguments(tree: ast.Module, places: dict[str, set[int]]) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
+def _arguments(nodes: Iterable[ast.AST], places: dict[str, set[int]]) -> Iterator[ast.expr]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef):
             named = zip(node.args.args[::-1], node.args.defaults[::-1], strict=False)
             yield from (default for one, default in named if one.arg == "code")

@@ -7,7 +7,7 @@ import ast
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,9 @@ def texts(package: Path) -> Iterator[tuple[str, str]]:
     command line, which is looked at as well.
     """
     for path in sorted(package.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        silent = set(_docstrings(tree))
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        silent = set(_docstrings(nodes))
+        for node in nodes:
             if isinstance(node, ast.Constant) and node not in silent:
                 yield str(path.relative_to(package)), str(node.value)
     for path in sorted(package.rglob("*.toml")):
@@ -58,8 +58,8 @@ def named_explanations(text: str) -> list[str]:
     return _EXPLAINED.findall(text)
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.Constant]:
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value
 

@@ -326,8 +326,9 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
     ]
     problems = tuple(a_problem(text, place=Place(file=text)) for text in NASTY)
     for color in (False, True):
-        for environment in NASTY:
-            plan = a_plan(*runs, problems=problems, environment=environment)
+        for environment in NASTY:  # which stands nowhere in a run's lines: a few will do
+            some = runs if environment == NASTY[0] else runs[: len(Action)]
+            plan = a_plan(*some, problems=problems, environment=environment)
             assert_fits(plan_text(plan, SHANGHAI, width=80, color=color, verbose=True))
 
 
