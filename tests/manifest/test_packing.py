@@ -1,6 +1,7 @@
 """What one process reads, another has as if it had read it itself."""
 
 import msgspec
+import pytest
 
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
