@@ -8,8 +8,8 @@ otherwise by what they spell out.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, timedelta, tzinfo
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ UNITS_MS = tuple(
     count * MINUTE_MS for count in (5, 10, 15, 30, HOUR_MINUTES, DAY_MINUTES // 2, DAY_MINUTES)
 )
 OWN_PART = 8  # characters that only one id has: fewer may be just the number of a machine
+FEWEST_OWN = 4  # ids with such a part: fewer may come from as many machines with long names
 
 Span = tuple[EpochMs, EpochMs]  # from inclusive, to exclusive
 
@@ -56,6 +57,7 @@ class Making(Struct, frozen=True, kw_only=True):
     excluded: frozenset[int] = frozenset()  # units to which some spelled minute was not cut
     flowless: bool = False  # some id does not begin with its flow
     of_each: bool = False  # each start has an id of its own
+    of_flows: bool = False  # two flows have two ids, though they do not begin with the flow
 
     def having_seen(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
         """The same, with what these ids show in addition."""
@@ -73,6 +75,7 @@ class Making(Struct, frozen=True, kw_only=True):
             flowless=self.flowless
             or not all(names_flow(one.instance, one.flow_id) for one, _ in seen),
             of_each=self.of_each,
+            of_flows=self.of_flows,
         )
 
     @property
@@ -88,7 +91,7 @@ class Making(Struct, frozen=True, kw_only=True):
     @property
     def may_lack_flow(self) -> bool:
         """Whether runs of several flows may share an id, as far as anybody can tell."""
-        return self.flowless or not self.seen
+        return (self.flowless and not self.of_flows) or not self.seen
 
 
 def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span]:
@@ -99,8 +102,11 @@ def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span
     return [(EpochMs(first), EpochMs(first + unit)) for first, unit in sorted(firsts)]
 
 
-def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]]) -> bool:
-    """Whether each start has an id of its own; `ids` holds them by flow and trigger time.
+Answered = Mapping[tuple[int | None, EpochMs], list[InstanceId]]  # by flow and trigger time
+
+
+def gives_each_its_own(ids: Answered) -> bool:
+    """Whether each start has an id of its own.
 
     Two ids for two starts of one flow and time are not enough: a service may add the name of the
     machine that took the request. Each of these ids must also have a long part that no other id
@@ -109,9 +115,34 @@ def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]
     everything = [one for of_time in ids.values() for one in of_time]
     if len(set(everything)) < len(everything):
         return False
+    own = _with_own_part(everything)
+    return any(len(of_time) > 1 and own.issuperset(of_time) for of_time in ids.values())
+
+
+def gives_flows_their_own(ids: Answered) -> bool:
+    """Whether runs of two flows never share an id, although ids do not begin with the flow.
+
+    That two flows have two ids at one time does not show it yet: see `gives_each_its_own`. Each id
+    that is known, at that time and any other, must have a long part that begins as nothing in
+    another id does. A service that makes ids of the time alone gives both flows the same, but for a
+    machine; and the more ids there are, the likelier some machine has made two of them.
+    """
+    flows: dict[EpochMs, set[int]] = defaultdict(set)
+    for flow_id, time in ids:
+        if flow_id is not None:
+            flows[time].add(flow_id)
+    everything = [one for of_time in ids.values() for one in of_time]
+    shared = any(len(its) > 1 for its in flows.values())
+    if not shared or len(everything) < FEWEST_OWN or len(set(everything)) < len(everything):
+        return False
+    return len(_with_own_part(everything, OWN_PART)) == len(everything)
+
+
+def _with_own_part(ids: Collection[InstanceId], most: int | None = None) -> set[InstanceId]:
+    """Those of the ids with a long part of which no other has the first `most` characters."""
     parts = {
-        one: set(re.findall(rf"[0-9a-z]{{{OWN_PART},}}", one.casefold())) for one in everything
+        one: {part[:most] for part in re.findall(rf"[0-9a-z]{{{OWN_PART},}}", one.casefold())}
+        for one in ids
     }
     number = Counter(part for its in parts.values() for part in its)
-    own = {one: {part for part in its if number[part] == 1} for one, its in parts.items()}
-    return any(len(of_time) > 1 and all(map(own.get, of_time)) for of_time in ids.values())
+    return {one for one, its in parts.items() if any(number[part] == 1 for part in its)}

@@ -10,13 +10,16 @@ from itertools import chain, islice, takewhile
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.ids import (
     UNITS_MS,
+    Answered,
     Making,
     Sighting,
     Span,
     gives_each_its_own,
+    gives_flows_their_own,
     spans_around,
 )
 from reconciler.ledger import Ledger, Record, events
@@ -229,9 +232,12 @@ class Known:
                 for one in self._everything
                 if one.start is not None
             )
-            self._making = Making(of_each=self._gives_each_its_own()).having_seen(
+            answered = self._answered()
+            making = Making(of_each=gives_each_its_own(answered)).having_seen(
                 chain(recorded, self._seen_in_doubt()), zone
             )
+            of_flows = making.flowless and gives_flows_their_own(answered)
+            self._making = replace(making, of_flows=of_flows)
         return self._making
 
     def _seen_in_doubt(self) -> Iterator[Sighting]:
@@ -245,16 +251,13 @@ class Known:
                 for row in rows_seen(one.record.evidence):
                     yield Sighting(instance=row["id"], flow_id=one.flow_id, times=times)
 
-    def _gives_each_its_own(self) -> bool:
-        """Whether the recorded ids show that each start has an id of its own.
-
-        An id that a person named, or that was inferred from a search, does not count.
-        """
+    def _answered(self) -> Answered:
+        """The recorded ids without those that a person named or a search suggested."""
         ids: dict[tuple[int | None, EpochMs], list[InstanceId]] = defaultdict(list)
         for one in self._everything:
             if one.start is not None and one.start.is_from_an_answer:
                 ids[one.flow_id, one.time].append(one.start.instance)
-        return gives_each_its_own(ids)
+        return ids
 
     def may_hide(
         self,

@@ -264,6 +264,44 @@ def test_two_ids_of_one_flow_and_time_may_differ_by_the_machine_that_took_the_re
     assert not known_of(*recorded).making(UTC).of_each
 
 
+def _of_two_flows(ids: tuple[str, ...]) -> list[Event]:
+    """Starts of two flows, at one time after another, a day and more from the run."""
+    recorded: list[Event] = []
+    for number, id_ in enumerate(ids):
+        time = after(EIGHT, (1 + number // 2) * 24 * HOUR)
+        run = a_run(f"r{number}", flow_id=7 + number % 2, trigger_time=time)
+        recorded += started(run, id_, claim=Nonce(f"d{number}"), at=BEFORE)
+    return recorded
+
+
+@pytest.mark.parametrize(
+    ("ids", "apart"),
+    [
+        (("5f0c9a1e", "77b21d40", "0d9e35aa", "b1c2d3e4"), True),
+        (("5f0c9a1e", "77b21d40", "0d9e35aa"), False),  # as many machines as ids, perhaps
+        (("1", "2", "3", "4"), False),
+        (("t1-node0001", "t1-node0002", "t2-node0003", "t2-node0001"), False),
+        (("5f0c9a1e", "77b21d40", "0d9e35aa", "0d9e35aa"), False),
+        (("20240302000000-a", "20240302000000-b", "5f0c9a1e", "77b21d40"), False),
+        (("202403020000001", "202403020000002", "202403030000003", "202403030000004"), False),
+    ],
+)
+def test_ids_of_two_flows_at_one_time_show_whether_flows_may_share_one(
+    ids: tuple[str, ...], *, apart: bool
+) -> None:
+    making = known_of(*_of_two_flows(ids)).making(UTC)
+    assert (making.may_lack_flow, making.of_each) == (not apart, False)
+
+
+def test_a_start_of_another_flow_hides_nothing_on_a_service_that_gives_flows_their_own_ids() -> (
+    None
+):
+    other = started(a_run("other", flow_id=9, trigger_time=TIME), "e5a6b7c8", at=SINCE)
+    for ids, hides in ((("5f0c9a1e", "77b21d40", "0d9e35aa"), False), (("1", "2", "3"), True)):
+        known = known_of(claimed(RUN), *other, *_of_two_flows(ids))
+        assert isinstance(judged(suspect=SIGNED, known=known), Ambiguous if hides else NoneFound)
+
+
 def test_the_nonce_of_a_run_of_the_next_minute_counts_for_it_may_be_rounded_into_this_one() -> None:
     late = a_run("late", trigger_time=after(EIGHT, -200))
     known = known_of(claimed(RUN), claimed(late, claim=C0))

@@ -218,6 +218,14 @@ def take_two_ids_of_one_time_for_ids_of_each_start(patch: pytest.MonkeyPatch) ->
     )
 
 
+@among("ids with a machine", "ids without the flow", "newest of an id")
+def take_two_ids_of_two_flows_for_ids_of_each_flow(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        "reconciler.apply.known.gives_flows_their_own",
+        lambda ids: len({one for of_time in ids.values() for one in of_time}) > 1,
+    )
+
+
 @among("parameters merged")
 def rule_out_by_other_parameters(patch: pytest.MonkeyPatch) -> None:
     def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
@@ -643,6 +651,7 @@ MUTANTS: list[Mutant] = [
     tell_what_stood_there_by_any_stamp,
     read_ids_that_spell_no_time_as_each_its_own,
     take_two_ids_of_one_time_for_ids_of_each_start,
+    take_two_ids_of_two_flows_for_ids_of_each_flow,
     rule_out_by_other_parameters,
     rule_out_by_another_spelling_of_the_nonce,
     rule_out_whatever_is_recorded_for_another_run,

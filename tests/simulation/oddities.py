@@ -31,6 +31,7 @@ class Oddities(Struct, frozen=True, kw_only=True):
     id_unit: int = MINUTE_MS  # milliseconds to which that time is cut
     names_flow: bool = True  # they carry the flow as well
     id_is_number: bool = False  # and the time as hours, minutes, … since 1970
+    id_is_hash: bool = False  # of all that they carry
     machines: bool = False  # they carry which of two machines took the request
     newest_only: bool = False  # and only the newest of those that a search finds is listed
     newest_of_all: bool = False  # of all that have the id, whatever the search is for
@@ -84,8 +85,9 @@ def _listed(*what: str) -> Callable[[random.Random], dict[str, Any]]:
     return lambda _: {"parameters": frozenset(what)}
 
 
-# Drawn by a chance of its own, which leaves all else that a seed draws as it was.
-FILED = "filed when triggered"
+# Each is drawn by a chance of its own, which leaves all else that a seed draws as it was.
+FILED, HASHED = "filed when triggered", "ids as a hash"
+APART = {FILED, HASHED}
 
 SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "correlation": _correlation,
@@ -117,6 +119,12 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "trigger time rounded to the minute": _always(trigger_unit=60_000, trigger_rounded=True),
     "trigger time unset": _always(trigger_unset=True),
     FILED: _always(trigger_unset=True, filed_when_triggered=True),
+    HASHED: lambda rng: {
+        "id_is_hash": True,
+        "shared_ids": rng.random() < 0.7,
+        "names_flow": rng.random() < 0.6,
+        "newest_of_all": rng.random() < 0.7,
+    },
     "flow unset": _always(flow_unset=True),
     "parameters merged": _listed("merged"),
     "parameters reordered": _listed("reordered"),
@@ -148,17 +156,17 @@ def oddities_of(rng: random.Random, names: frozenset[str]) -> Oddities:
     return oddities
 
 
-_HOW_OFTEN_FILED = 0.1
+_HOW_OFTEN_APART = 0.1
 
 
-def filed_oddly(rng: random.Random, oddities: Oddities) -> Oddities:
-    """The same, for one seed in ten with what is triggered at once listed under that moment."""
-    if rng.random() >= _HOW_OFTEN_FILED:
+def perhaps(name: str, rng: random.Random, oddities: Oddities) -> Oddities:
+    """The same, for one seed in ten with that oddity as well."""
+    if rng.random() >= _HOW_OFTEN_APART:
         return oddities
-    return replace(oddities, names=oddities.names | {FILED}, **SWITCHES[FILED](rng))
+    return replace(oddities, names=oddities.names | {name}, **SWITCHES[name](rng))
 
 
 def drawn_oddities(rng: random.Random) -> Oddities:
     """None for two seeds in five; one for as many as have several."""
     count = rng.choice([0, 0, 0, 0, 1, 1, 1, rng.randint(2, 4), rng.randint(3, 7), 10])
-    return oddities_of(rng, frozenset(rng.sample(sorted(SWITCHES.keys() - {FILED}), count)))
+    return oddities_of(rng, frozenset(rng.sample(sorted(SWITCHES.keys() - APART), count)))

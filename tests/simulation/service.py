@@ -4,6 +4,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import inf
 
 from reconciler.apply import ports
@@ -21,6 +22,7 @@ from tests.simulation.promise import ViolationError
 from tests.simulation.truth import Truth
 
 BAD = (-1, 7, 8, 4, 10)  # FAIL, TIMEOUT, CANCEL, INTERNAL_ERROR, SKIP
+_HASH_CHARACTERS = 16
 LONGEST_LIFE_SECONDS = 12.0
 # Between a run's start and another's that only a nonce tells from it: 6 after its record. Where the
 # row without it is listed alone, the service may just not show it.
@@ -116,6 +118,9 @@ class Service(ABC):
         if oddities.id_is_number:
             base = str(time // oddities.id_unit)
         base = f"{run.flow_id}-{base}" if oddities.names_flow else base
+        if oddities.id_is_hash:
+            text = base if oddities.shared_ids else f"{base}-{number}"
+            return InstanceId(sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS])
         if oddities.machines and oddities.id_unit == MINUTE_MS:  # of more: see decision 0008
             base += self.random.choice(["-a", "-b"])
         return InstanceId(base if oddities.shared_ids else f"{base}-{number}")

@@ -30,11 +30,13 @@ from tests.simulation.declaring import declared_runs, minute_of_its_own, of_many
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oddities import (
     CORRELATION_PARAMETER,
+    FILED,
+    HASHED,
     USERS,
     Oddities,
     drawn_oddities,
-    filed_oddly,
     oddities_of,
+    perhaps,
 )
 from tests.simulation.ordering import ordered
 from tests.simulation.peace import (
@@ -92,7 +94,8 @@ def simulate(
     rng = random.Random(seed)
     loop = VirtualLoop()
     loop.set_exception_handler(lambda *_: None)
-    oddities = filed_oddly(random.Random(f"the filing of {seed}"), drawn_oddities(rng))
+    oddities = perhaps(FILED, random.Random(f"the filing of {seed}"), drawn_oddities(rng))
+    oddities = perhaps(HASHED, random.Random(f"the hashing of {seed}"), oddities)
     if switches is not None:
         oddities = oddities_of(rng, frozenset(switches))
     environment = environment_of(rng, oddities)
