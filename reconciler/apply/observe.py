@@ -14,10 +14,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.apply.evidence import may_be_its
+from reconciler.apply.immediate import immediate_window, possible_at_once
 from reconciler.apply.instances import Fate, has_ended, judge_listed
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.ports import Instance, StartedInstance
-from reconciler.apply.suspect import id_window, is_of_another_minute, search_window
+from reconciler.apply.suspect import Suspect, id_window, is_of_another_minute, search_window
 from reconciler.enos.statuses import CANCELLED, FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
@@ -233,27 +234,45 @@ class _Observing:
         """Whether a whole search shows nothing that may be the run's; notes what it does show."""
         if record.flow_id is None:
             return False
+        start = start_of(record)
+        suspect = self._look.suspect(record, start.claim) if start else None
         try:
             listed = await self._whole([record])
             near = await self._look.gateway.search(record.flow_id, *id_window(record.trigger_time))
+            at_once = await self._triggered_at_once(suspect) if suspect else ()
         except GatewayError as error:
             self._failures.append(str(error))
             return False
         id_ = record.instances[0]
-        if any(one.id == id_ for one in listed):
+        if any(one.id == id_ for one in (*listed, *at_once)):
             return False
         if any(one.id == id_ for one in near):
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
             self._note(record, Fate(reason=reason, for_good=True))
             return False
-        start = start_of(record)
-        suspect = self._look.suspect(record, start.claim) if start else None
         others = [one for one in listed if suspect and may_be_its(suspect, one, self._look.known)]
+        others += self._possible_at_once(suspect, at_once) if suspect else ()
         if others:  # a service may list an instance under another id than it answered
             ids = ", ".join(dict.fromkeys(one.id for one in others))
             reason = f"instance {id_} is not known, but {ids} may be its own"
             self._note(record, Fate(reason=reason, for_good=True))
         return not others
+
+    async def _triggered_at_once(self, suspect: Suspect) -> Sequence[Instance]:
+        """Whatever is listed under the time of its claim, if the run did not wait for its own time.
+
+        Raises GatewayError.
+        """
+        made = self._look.known.claims.get(suspect.claim) if suspect.claim is not None else None
+        lapsed = self._look.lapsed.get(made.claim) if made is not None else None
+        window = immediate_window(suspect, made, lapsed) if made is not None else None
+        if window is None:
+            return ()
+        return await self._look.gateway.search(suspect.flow_id, *window)
+
+    def _possible_at_once(self, suspect: Suspect, listed: Sequence[Instance]) -> Sequence[Instance]:
+        making = self._look.known.making(self._look.environment.gateway.zone)
+        return possible_at_once(suspect, listed, self._look.known, making)
 
     def _failure(self) -> str | None:
         if not self._failures:

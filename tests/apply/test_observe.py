@@ -246,7 +246,8 @@ def test_an_instance_is_gone_only_after_several_misses_over_its_time_and_a_whole
     observation = observed(service, started(RUN), RUN)
     assert ends(observation) == [(RUN.id, "NOT_FOUND")]
     assert observation.statuses == {RUN.id: "NOT_FOUND"}
-    assert service.asked == ["look up", "get i0", "get i0", "search 3377", "search 3377"]
+    searches = 3 * ["search 3377"]  # its minute, two days around it, the time of its claim
+    assert service.asked == ["look up", "get i0", "get i0", *searches]
     assert sum(service.pauses) == SETTLE_SECONDS
 
 
@@ -264,6 +265,24 @@ def test_an_instance_that_a_search_lists_is_not_gone_though_its_id_is_not_known(
     broken = missing(broken={3377})
     observation = observed(broken, started(RUN), RUN)
     assert (ends(observation), observation.failure) == ([], "HTTP 502")
+
+
+@pytest.mark.parametrize(
+    ("id_", "more", "gone"),
+    [
+        ("i0", {}, False),
+        ("i9", {}, False),  # under another id than was answered, perhaps
+        ("i9", {"parameters": (("REPLACE", "other"),)}, True),
+    ],
+)
+def test_an_instance_that_is_listed_under_the_moment_when_it_was_triggered_is_not_gone(
+    id_: str, more: Mapping[str, Any], *, gone: bool
+) -> None:
+    """As some services list a run whose time had passed days before it was started."""
+    run = a_run(trigger_time=after(NOW, -72 * 3_600 * SECOND))
+    own = an_instance(run, id_, trigger_time=after(NOW, SECOND), status=RUNNING, **more)
+    service = missing(listed=[own], got=lambda *_: None)
+    assert bool(ends(observed(service, started(run), run))) == gone
 
 
 def test_what_was_not_learned_is_not_gone() -> None:
