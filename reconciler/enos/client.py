@@ -35,8 +35,8 @@ from reconciler.enos.listed import (
 )
 from reconciler.enos.observing import observe_instances
 from reconciler.enos.operations import EnosOperation
-from reconciler.enos.questions import AT_ONCE, EmptyLists, Questions
-from reconciler.enos.search import Page, read_page, search_flow
+from reconciler.enos.questions import AT_ONCE, Questions
+from reconciler.enos.search import Page, has_list, read_page, search_flow
 from reconciler.enos.session import Session
 from reconciler.enos.transport import build_transport, proxy_of, tls_context
 from reconciler.model import EpochMs, InstanceId, Run
@@ -90,7 +90,6 @@ class EnosGateway:
         proxy = proxy_of(settings)
         by = f" (by the proxy {proxy.shown})" if proxy is not None else ""
         self._questions = Questions(session, transport, host=f"{settings.host}{by}", sleep=sleep)
-        self._empty_lists = EmptyLists()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:
@@ -210,7 +209,7 @@ class EnosGateway:
         operation = operations.search_page(
             self._settings, kind, window.from_time, window.to_time, page
         )
-        data = await self._questions.ask(operation, self._empty_lists.judge())
+        data = await self._questions.ask(operation, has_list)
         try:
             return read_page(data, read)
         except ValueError as error:

@@ -8,14 +8,12 @@ import httpx
 
 from reconciler.apply.ports import NotProcessed, RejectedAnswer, UnknownAnswer
 from reconciler.enos.answers import ANOTHER_CAME, Accepted, Failed, Verdict, hint
-from reconciler.enos.envelope import read_integer
 from reconciler.enos.operations import EnosOperation
 from reconciler.enos.session import Session
 from reconciler.errors import GatewayError, QuestionRefusedError
 
 AT_ONCE = 8  # questions, of all that an apply asks
 _ATTEMPTS = 4  # at one question; with the pauses below, they bridge a hiccup of two seconds
-_NULLS_ENOUGH = 2  # answers in a row, once a service is known to write empty lists as null
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 30.0  # a Retry-After of more ends the attempts
 
@@ -92,50 +90,6 @@ class Questions:
             f"{operation.name} at {self._host} answered with {what}",
             hint="check that gateway.url is an EnOS gateway with batch processing V2.1",
         )
-
-
-class EmptyLists:
-    """How a service writes an empty list, as far as its answers to one apply have shown it.
-
-    A list that is null may mean that the service could not read it at that moment, so the question
-    is repeated. Some services write every empty list in this way. Four times in a row are enough to
-    see that. From then on a page is empty once two answers in a row say so: the repeats of all
-    empty pages would take longer than the rest of a search. A service that has written an empty
-    list as a list means something else by null, and is asked four times for each page.
-    """
-
-    def __init__(self) -> None:
-        self._nulls_enough = _ATTEMPTS  # answers in a row that make an empty page
-        self._writes_lists = False
-
-    def judge(self) -> Callable[[Any], bool]:
-        """Whether an answer's data end the question; for the answers to one question."""
-        nulls = 0
-
-        def ends(data: Any) -> bool:
-            nonlocal nulls
-            if _has_list(data):
-                self._writes_lists |= not data["flowInsts"]
-                return True
-            nulls = nulls + 1 if _is_null_page(data) else 0
-            if nulls == _ATTEMPTS:
-                self._nulls_enough = _NULLS_ENOUGH
-            return nulls >= (_ATTEMPTS if self._writes_lists else self._nulls_enough)
-
-        return ends
-
-
-def _has_list(data: Any) -> bool:
-    return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)
-
-
-def _is_null_page(data: Any) -> bool:
-    """Whether a count stands where the list is null or missing."""
-    return (
-        isinstance(data, dict)
-        and data.get("flowInsts") is None
-        and read_integer(data.get("count")) is not None
-    )
 
 
 def _pause(verdict: Verdict, attempt: int) -> float:

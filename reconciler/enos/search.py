@@ -273,9 +273,9 @@ def _too_many(most_pages: int) -> TooManyPagesError:
 def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
     """The page in an answer's data. Raises ValueError if there is none.
 
-    A null list, or none, with a count is an empty page: the question was repeated (`EmptyLists`),
-    and the service said the same. The count may be of all instances, so it is kept: a listing that
-    does not show as many on its other pages is not whole.
+    A null list, or none, with a count is an empty page: the question was repeated (`has_list`), and
+    the service said the same. The count may be of all instances, so it is kept: a listing that does
+    not show as many on its other pages is not whole.
     """
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
@@ -285,3 +285,8 @@ def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
     if not isinstance(entries, list):
         raise ValueError("no list of instances: the search was not whole")  # noqa: TRY004 - the same
     return Page(instances=tuple(map(read, entries)), count=count)
+
+
+def has_list(data: Any) -> bool:
+    """Whether an answer's data have a list. Where it is null, a repeat may have one."""
+    return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)

@@ -300,32 +300,6 @@ def test_a_list_that_is_null_at_first_is_asked_for_again(data: Any) -> None:
         ask({"instance/search": answer(data)}, search_the_minute)
 
 
-def _asked(script: list[Act], times: int) -> list[int]:
-    """How many requests each of so many searches took."""
-
-    async def play() -> list[int]:
-        counts: list[int] = []
-        async with scripted({"instance/search": script}) as gateway, opened(gateway) as enos:
-            for _ in range(times):
-                await search_the_minute(enos)
-                counts.append(len(gateway.of("instance/search")) - sum(counts))
-        return counts
-
-    return asyncio.run(play())
-
-
-def test_a_service_that_writes_empty_lists_as_null_is_soon_asked_less_often() -> None:
-    null = answer({"flowInsts": None, "count": 0})
-    counts = _asked([null], 3)
-    # Of each of three types page 1 and page 0; only the first three pages are asked side by side.
-    assert counts == [3 * 4 + 3 * 2, 6 * 2, 6 * 2]
-
-
-def test_a_service_that_writes_an_empty_list_as_one_means_something_else_by_null() -> None:
-    null = answer({"flowInsts": None, "count": 0})
-    assert _asked([*[EMPTY] * 6, null], 3) == [6, 6 * 4, 6 * 4]
-
-
 @pytest.mark.parametrize("now", [253_402_300_799_999, 253_402_300_799_000, 10**17])
 def test_a_time_that_no_claim_could_be_counted_from_is_unreadable(now: int) -> None:
     with pytest.raises(GatewayError, match="answered with no time"):
