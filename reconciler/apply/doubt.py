@@ -25,7 +25,7 @@ from reconciler.apply.evidence import (
     without_vanished,
 )
 from reconciler.apply.ids import Making, Sighting
-from reconciler.apply.immediate import Immediate, immediate_window, judge_immediate
+from reconciler.apply.immediate import Immediate, judge_immediate
 from reconciler.apply.instances import LEAD_MS
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Instance
@@ -183,9 +183,7 @@ def _undecided(
 async def _look_further(searched: _Searched, look: Look) -> _Searched | Doubt:
     """Before its absence is concluded, look for the run's instance where else it may be listed."""
     suspect, known = searched.suspect, look.known
-    made = known.claims.get(searched.claim)
-    lapsed = look.lapsed.get(searched.claim)
-    window = immediate_window(suspect, made, lapsed) if made is not None else None
+    window = look.immediate_window(suspect)
     if (
         window is None
         or searched.began < _decided_at(searched.record, look)

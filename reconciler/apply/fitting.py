@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.apply.evidence import fits_run
-from reconciler.apply.immediate import immediate_window, possible_at_once
+from reconciler.apply.immediate import possible_at_once
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id
@@ -77,8 +77,7 @@ def _wanted(record: Record, look: Look) -> _Wanted | None:
     suspect = look.suspect(record, record.claim)
     if record.flow_id is None or suspect is None:
         return None
-    made = look.known.claims.get(record.claim) if record.claim is not None else None
-    at_once = None if made is None else immediate_window(suspect, made)
+    at_once = look.immediate_window(suspect)
     spans = [search_window(record.trigger_time), *([] if at_once is None else [at_once])]
     return _Wanted(suspect=suspect, windows=[(record.flow_id, *span) for span in spans])
 

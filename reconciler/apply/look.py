@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec import Struct, field
 
+from reconciler.apply.immediate import immediate_window
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
 from reconciler.apply.suspect import Suspect
@@ -74,6 +75,16 @@ class Look(Struct, frozen=True, kw_only=True):
             before=frozenset(made.before) if made is not None else frozenset(),
             gap=_gap(made),
         )
+
+    def immediate_window(self, suspect: Suspect) -> tuple[EpochMs, EpochMs] | None:
+        """When its start may have been triggered at once, as the function of that name has it.
+
+        None as well where no claim is recorded.
+        """
+        made = self.known.claims.get(suspect.claim) if suspect.claim is not None else None
+        if made is None:
+            return None
+        return immediate_window(suspect, made, self.lapsed.get(made.claim))
 
     def elsewhere(self, record: Record) -> str | None:
         """Why the configured service must not be asked about the run; None if it may be."""

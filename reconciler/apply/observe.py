@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.apply.evidence import may_be_its
-from reconciler.apply.immediate import immediate_window, possible_at_once
+from reconciler.apply.immediate import possible_at_once
 from reconciler.apply.instances import Fate, has_ended, judge_listed
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.ports import Instance, StartedInstance
@@ -263,9 +263,7 @@ class _Observing:
 
         Raises GatewayError.
         """
-        made = self._look.known.claims.get(suspect.claim) if suspect.claim is not None else None
-        lapsed = self._look.lapsed.get(made.claim) if made is not None else None
-        window = immediate_window(suspect, made, lapsed) if made is not None else None
+        window = self._look.immediate_window(suspect)
         if window is None:
             return ()
         return await self._look.gateway.search(suspect.flow_id, *window)

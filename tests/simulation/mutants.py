@@ -283,7 +283,10 @@ def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) ->
 
 @among("filed when triggered")
 def look_for_what_was_triggered_at_once_in_its_minute_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(doubt, "immediate_window", lambda *_: None)
+    async def no_further(searched: doubt._Searched, _: Look) -> doubt._Searched:
+        return searched
+
+    patch.setattr(doubt, "_look_further", no_further)
 
 
 @among("ids without the flow", "newest of an id")
@@ -630,7 +633,15 @@ def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(watch, "with_parents", lambda _: ())
 
 
+def call_gone_what_the_claims_time_may_show(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> Sequence[Instance]:
+        return ()
+
+    patch.setattr("reconciler.apply.observe._Observing._triggered_at_once", nothing)
+
+
 MUTANTS: list[Mutant] = [
+    call_gone_what_the_claims_time_may_show,
     start_before_the_claim_has_landed,
     take_the_clock_for_the_order_of_claims,
     forget_that_the_correlation_parameter_was_sent,
