@@ -104,6 +104,11 @@ class Branch:
             self._folded = base, list(pending), base.extended(pending)
         return self._folded[2]
 
+    @property
+    def ledgers(self) -> Sequence[Ledger]:
+        """Every ledger that counts for the service: this one, with the pending events, first."""
+        return self.ledger, *self.snapshot.ledgers[1:]
+
     async def claim(self, claim: events.Claim) -> Claiming:
         """Push what is pending and then the claim, once; unless it lands, read the branch again.
 

@@ -64,8 +64,7 @@ class Claims:
             reserve=environment.gateway.timeout + environment.limits.margin,
         )
         claim = self._claim(runs, at, lease.until, before)
-        elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
-        known = Known([self._branch.ledger, *elsewhere])
+        known = Known(self._branch.ledgers)
         elsewhere_before = self._started_elsewhere()
         began = self._ports.clock.elapsed()
         claiming = await self._branch.claim(claim)

@@ -13,12 +13,12 @@ from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
+from reconciler.apply.observer import Observer
 from reconciler.apply.overdue import Overdue
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import Batch, StartOutcome
-from reconciler.apply.wait import NOT_YET, DoubtLooks
-from reconciler.apply.watch import Watch
+from reconciler.apply.wait import NOT_YET, LookSchedule
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
@@ -62,14 +62,14 @@ class Knowledge:
         self.options = options
         self.branch = branch
         self.claims = Claims(ports, options, branch)
-        self.watch = Watch(ports, branch)
+        self.observer = Observer(ports, branch)
         self.outcomes: dict[RunId, StartOutcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
         self.overdue = Overdue(ports.progress)
-        self.looks = DoubtLooks(ports.clock)
+        self.looks = LookSchedule(ports.clock)
         self.lapses = Lapses(clock=ports.clock)
         self._looks = 0
-        self._known = _Derived[Ledger, Known](lambda ledger: Known([ledger, *self._elsewhere]))
+        self._known = _Derived[Ledger, Known](lambda _: Known(branch.ledgers))
         self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
         first = branch.snapshot
         self.chosen = Chosen(options.runs, first.declared, first.ledger)
@@ -79,10 +79,6 @@ class Knowledge:
     def environment(self) -> Environment:
         """The environment as the branch configures it, with the gateway of this apply."""
         return self.branch.environment
-
-    @property
-    def _elsewhere(self) -> Collection[Ledger]:
-        return self.branch.snapshot.surroundings.elsewhere.values()
 
     def notice(self, now: EpochMs) -> None:
         """Note which claims have run out by now, before a look is made that depends on it."""
@@ -134,7 +130,7 @@ class Knowledge:
 
     def awaited(self, plan: Plan) -> list[Record]:
         """The unfinished runs that this apply has started, or that its other runs wait for."""
-        return self.watch.awaited(self._followers(plan), self._own_outcomes())
+        return self.observer.awaited(self._followers(plan), self._own_outcomes())
 
     def forget_absence(self, run: RunId) -> None:
         """Report no absence of a run that a later look leaves in doubt: it was not recorded."""
@@ -200,8 +196,8 @@ class Knowledge:
         """What has become of everything, as far as this apply knows."""
         wanted = {run.id for run in self.triggers(plan)}
         twice = [one for one in self.branch.ledger.records.values() if one.started_twice]
-        failed = self.watch.failed(plan, self._own_outcomes()) if self.options.wait else []
-        ended = {*(event.run for event in self.watch.observed), *(run.id for run in failed)}
+        failed = self.observer.failed(plan, self._own_outcomes()) if self.options.wait else []
+        ended = {*(event.run for event in self.observer.observed), *(run.id for run in failed)}
         return ApplyResult(
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
@@ -217,13 +213,13 @@ class Knowledge:
                 if not run.refused and self._is_chosen(run)
             ],
             refused=[run for run in plan.refused if self._is_meant(run)],
-            observed=self.watch.observed,
+            observed=self.observer.observed,
             over=_over(plan, ended),
-            cancelled=self.watch.cancelled,
+            cancelled=self.observer.cancelled,
             uncancelled=self.cancels(plan),
             failed=failed,
             unfinished=self._unfinished(plan) if self.options.wait else [],
-            untold=self.watch.untold() if self.options.wait else {},
+            untold=self.observer.untold() if self.options.wait else {},
             twice=twice,
             interrupted=interrupted,
             left_out=self._left_out(plan),

@@ -1,35 +1,28 @@
 """How started instances fare: what the service says becomes final states, each recorded once.
 
-An end is recorded only if the instance that shows it is certainly the run's (`instances`). That an
-instance is gone is recorded only after it was missing several times by its id, and then in a whole
-search.
+An end is recorded only if the instance that shows it is certainly the run's (`instances`), and that
+an instance is gone only after it was looked for again and again (`gone`).
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from reconciler.apply.evidence import may_be_its
-from reconciler.apply.immediate import possible_at_once
+from reconciler.apply.gone import MOST_SEARCHES, find_gone, rotated, search_minute_of
 from reconciler.apply.instances import Fate, has_ended, judge_listed
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.ports import Instance, StartedInstance
-from reconciler.apply.suspect import Suspect, id_window, is_of_another_minute, search_window
+from reconciler.apply.suspect import is_of_another_minute, search_window
 from reconciler.enos.statuses import CANCELLED, FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
-from reconciler.model import EpochMs, InstanceId, RunId
+from reconciler.model import EpochMs, RunId
 from reconciler.times import format_instant
 
 MOST_REQUESTS = 300  # in one look; what is left over is for the next look
-MOST_SEARCHES = 20  # whole searches in one look, each of one flow and minute
-MISSING_LOOKS = 2  # that must miss an instance, after the first look and before a whole search
-
-_Item = TypeVar("_Item")
 SearchMinute = tuple[int, int]  # flow, and where the search window of the trigger time begins
 
 
@@ -87,12 +80,16 @@ class _Observing:
         """Look up all runs, and look closer wherever something would be recorded."""
         closer = await self._ask_service()
         await self._search(closer)
-        gone = await self._gone()
+        due = [one for one in self._missing if self._is_shown(one)]
+        gone = await find_gone(due, self._look)
+        self._failures += gone.failures
+        for run, told in gone.told.items():
+            self._note(run, told)
         at = format_instant(self._look.now())
         statuses: dict[RunId, int | str] = {
             run: told.status for run, told in self._told.items() if told.status is not None
         }
-        statuses |= {record.run: NOT_FOUND for record in gone}
+        statuses |= {record.run: NOT_FOUND for record in gone.records}
         return Observation(
             ended=[
                 events.Observed(
@@ -151,7 +148,7 @@ class _Observing:
             if record.flow_id is not None:
                 start, _ = search_window(record.trigger_time)
                 minutes[record.flow_id, start].append(record)
-        chosen = _rotated(list(minutes), self._look.turn)
+        chosen = rotated(list(minutes), self._look.turn)
         if len(chosen) > MOST_SEARCHES:
             left = sum(len(minutes[minute]) for minute in chosen[MOST_SEARCHES:])
             words = "1 run is" if left == 1 else f"{left} runs are"
@@ -168,7 +165,7 @@ class _Observing:
 
     async def _search_minute(self, records: Sequence[Record]) -> None:
         try:
-            listed = await self._whole(records)
+            listed = await search_minute_of(records, self._look)
         except GatewayError as error:
             self._failures.append(str(error))
             return
@@ -180,15 +177,6 @@ class _Observing:
             else:
                 self._missing.append(record)
 
-    async def _whole(self, records: Sequence[Record]) -> Sequence[Instance]:
-        """Everything that is listed in the minute of those runs. Raises GatewayError."""
-        flow_id = records[0].flow_id
-        windows = [search_window(record.trigger_time) for record in records]
-        assert flow_id is not None  # noqa: S101 - its caller left those out
-        return await self._look.gateway.search(
-            flow_id, windows[0][0], EpochMs(max(end for _, end in windows))
-        )
-
     def _tell(self, record: Record, listed: Sequence[Instance]) -> None:
         start = start_of(record)
         if start is None:
@@ -196,93 +184,22 @@ class _Observing:
         told = judge_listed(record, start, listed, self._look.known, self._look.suspect)
         if told.for_good and not self._is_shown(record):
             told = replace(told, for_good=False)  # the run's own may not be listed yet
-        self._note(record, told)
+        self._note(record.run, told)
 
-    def _note(self, record: Record, told: Fate) -> None:
-        self._told[record.run] = told
+    def _note(self, run: RunId, told: Fate) -> None:
+        self._told[run] = told
         if told.status is None and told.reason:
-            self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")
+            self._failures.append(f"how {run} fares cannot be told: {told.reason}")
 
     def _is_shown(self, record: Record) -> bool:
         """Whether the run's own instance must have been listed when the look began."""
         return must_show(record, self._look.environment.gateway.settle) <= self._began
-
-    async def _gone(self) -> list[Record]:
-        """The runs that must be listed by now, and stay missing, by id and in a whole search."""
-        settle = self._look.environment.gateway.settle
-        due = [one for one in self._missing if self._is_shown(one)]
-        wanted = _rotated(due, self._look.turn)[:MOST_SEARCHES]
-        if len(due) > len(wanted):
-            self._failures.append(f"{len(due) - len(wanted)} missing instances are left for later")
-        for _ in range(MISSING_LOOKS if wanted else 0):
-            await self._look.pause(settle / MISSING_LOOKS)
-            wanted = await self._still_missing(wanted)
-        return [record for record in wanted if await self._is_unlisted(record)]
-
-    async def _still_missing(self, records: Sequence[Record]) -> list[Record]:
-        async def asked(id_: InstanceId) -> bool:
-            try:
-                return await self._look.gateway.instance(id_) is None
-            except GatewayError as error:
-                self._failures.append(str(error))
-                return False
-
-        answers = await asyncio.gather(*(asked(record.instances[0]) for record in records))
-        return [record for record, missing in zip(records, answers, strict=True) if missing]
-
-    async def _is_unlisted(self, record: Record) -> bool:
-        """Whether a whole search shows nothing that may be the run's; notes what it does show."""
-        if record.flow_id is None:
-            return False
-        start = start_of(record)
-        suspect = self._look.suspect(record, start.claim) if start else None
-        try:
-            listed = await self._whole([record])
-            near = await self._look.gateway.search(record.flow_id, *id_window(record.trigger_time))
-            at_once = await self._triggered_at_once(suspect) if suspect else ()
-        except GatewayError as error:
-            self._failures.append(str(error))
-            return False
-        id_ = record.instances[0]
-        if any(one.id == id_ for one in (*listed, *at_once)):
-            return False
-        if any(one.id == id_ for one in near):
-            reason = f"{id_} is not listed, and may be hidden by another instance of its id"
-            self._note(record, Fate(reason=reason, for_good=True))
-            return False
-        others = [one for one in listed if suspect and may_be_its(suspect, one, self._look.known)]
-        others += self._possible_at_once(suspect, at_once) if suspect else ()
-        if others:  # a service may list an instance under another id than it answered
-            ids = ", ".join(dict.fromkeys(one.id for one in others))
-            reason = f"instance {id_} is not known, but {ids} may be its own"
-            self._note(record, Fate(reason=reason, for_good=True))
-        return not others
-
-    async def _triggered_at_once(self, suspect: Suspect) -> Sequence[Instance]:
-        """Whatever is listed under the time of its claim, if the run did not wait for its own time.
-
-        Raises GatewayError.
-        """
-        window = self._look.immediate_window(suspect)
-        if window is None:
-            return ()
-        return await self._look.gateway.search(suspect.flow_id, *window)
-
-    def _possible_at_once(self, suspect: Suspect, listed: Sequence[Instance]) -> Sequence[Instance]:
-        making = self._look.known.making(self._look.environment.gateway.zone)
-        return possible_at_once(suspect, listed, self._look.known, making)
 
     def _failure(self) -> str | None:
         if not self._failures:
             return None
         more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
         return f"{self._failures[0]}{more}"
-
-
-def _rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
-    """The items, beginning elsewhere in each turn, so that none is left out for ever."""
-    first = turn * MOST_SEARCHES % len(items) if items else 0
-    return [*items[first:], *items[:first]]
 
 
 def _may_mislead(record: Record, listed: Sequence[Instance]) -> bool:

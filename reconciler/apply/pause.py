@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway, Noted, Ports, Waiting
-from reconciler.apply.wait import Patience, waits_for, worth_waiting_for
+from reconciler.apply.wait import Backoff, waits_for, worth_waiting_for
 from reconciler.errors import GitError
 from reconciler.ledger import events
 from reconciler.plan import Plan
@@ -34,33 +34,33 @@ class Pauses:
         self._ports = ports
         self._knowledge = knowledge
         self._branch = knowledge.branch
-        self._watch = knowledge.watch
-        self._patience = Patience(ports.clock, knowledge.options, ports.jitter)
+        self._observer = knowledge.observer
+        self._backoff = Backoff(ports.clock, knowledge.options, ports.jitter)
         self._waiting: Waiting | None = None  # the last step of this kind that was reported
 
     async def wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Waited:
         """Record what is pending, then wait for time or others to change something."""
         await self._record_if_due()
-        if self._patience.is_used_up:
+        if self._backoff.is_used_up:
             return Waited.NOT_AT_ALL
         now = clock.earliest()
         claim_seconds = self._knowledge.environment.limits.claim_seconds
         awaits = self._knowledge.awaits(plan)
         until = worth_waiting_for(awaits, self._knowledge.doubts, now, claim_seconds)
-        awaited = self._knowledge.awaited(plan) if self._patience.for_ends else []
+        awaited = self._knowledge.awaited(plan) if self._backoff.for_ends else []
         if until is None and not awaited:
             return Waited.NOT_AT_ALL
         if awaited:
-            self._watch.tell(awaited)
+            self._observer.tell(awaited)
         waiting = None if until is None else Waiting(reason=waits_for(awaits), until=until)
         if waiting is not None and waiting != self._waiting:
             self._ports.progress(waiting)
             self._waiting = waiting
-        await self.sleep(self._patience.pause(until, now))
+        await self.sleep(self._backoff.pause(until, now))
         await self._refetch(patient=bool(awaited))
-        due = self._watch.due(awaited, clock.earliest())
-        if due and await self._watch.look(due, self._knowledge.look(gateway, clock)):
-            self._patience.something_ended()
+        due = self._observer.due(awaited, clock.earliest())
+        if due and await self._observer.look(due, self._knowledge.look(gateway, clock)):
+            self._backoff.something_ended()
             return Waited.FOR_AN_END
         return Waited.IN_VAIN
 
@@ -87,7 +87,7 @@ class Pauses:
     async def _record_if_due(self) -> None:
         """Push what is pending; if that is nothing but ends, push it only once in a while."""
         only_ends = all(isinstance(event, events.Observed) for event in self._branch.pending)
-        if not only_ends or self._patience.records_ends():
+        if not only_ends or self._backoff.records_ends():
             await self._branch.record()
 
     async def _refetch(self, *, patient: bool) -> None:
@@ -95,8 +95,8 @@ class Pauses:
         try:
             await self._branch.refetch()
         except GitError as error:
-            if not self._patience.outlasts(fetched=False) or not patient:
+            if not self._backoff.outlasts(fetched=False) or not patient:
                 raise
             self._ports.progress(Noted(message=str(error)))
         else:
-            self._patience.outlasts(fetched=True)
+            self._backoff.outlasts(fetched=True)

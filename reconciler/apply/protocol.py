@@ -88,7 +88,7 @@ class _Apply:
         self.ports = ports
         self.knowledge = knowledge
         self.branch = knowledge.branch
-        self.watch = knowledge.watch
+        self.observer = knowledge.observer
         self.sharing = Sharing()
         self.pauses = Pauses(ports, knowledge)
         self.stuck = False  # the last batch started nothing, and trying again at once is no use
@@ -109,7 +109,7 @@ class _Apply:
         check_clock(clock, self.ports.clock, self.ports.progress)
         self._check_zone(zone, plan, clock)
         self.knowledge.notice(clock.earliest())
-        await self.watch.look_at_all(self.knowledge.look(gateway, clock))
+        await self.observer.look_at_all(self.knowledge.look(gateway, clock))
         plan = self.knowledge.plan(clock.earliest())
         self._check_zone(zone, plan, clock)  # by the gateway's clock it may start other runs
         plan = await self._checked(plan, gateway, clock)
@@ -159,7 +159,7 @@ class _Apply:
     async def _cancelled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, once the runs were cancelled that the branch itself wants cancelled."""
         plan, _ = await self._confirmed(plan, clock, self._unwanted)
-        if await self.watch.cancel(
+        if await self.observer.cancel(
             self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
         ):
             plan = self.knowledge.plan(clock.earliest())
@@ -275,7 +275,7 @@ class _Apply:
             self.ports.progress(Learned(run=found.run, event=found))
         if settled:
             looks.bring_forward()
-            await self.watch.look_again(self.knowledge.look(gateway, clock))
+            await self.observer.look_again(self.knowledge.look(gateway, clock))
         return (settled or left > 0) and not self.ports.stop.is_set()
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:

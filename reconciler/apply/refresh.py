@@ -50,7 +50,7 @@ async def refresh(
                 ledger=ledger,
                 declared=by_id(branch.snapshot.declared.runs),
                 now=clock.earliest,
-                known=Known([ledger, *branch.snapshot.surroundings.elsewhere.values()]),
+                known=Known(branch.snapshot.ledgers),
                 turn=clock.stamp // _TURN_MS,
             )
             wanted = _wanted(ledger, clock.earliest(), is_wanted, again=again)

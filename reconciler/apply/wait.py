@@ -36,7 +36,7 @@ NOT_YET = "in doubt: it may have been started, and was not looked for yet"
 _Starts = tuple[Nonce | None, tuple[Start, ...]] | None  # the newest claim, the known starts
 
 
-class Patience:
+class Backoff:
     """Pauses that grow while nothing happens, and shrink when something does."""
 
     def __init__(self, clock: Clock, options: Options, jitter: Callable[[], float]) -> None:
@@ -160,7 +160,7 @@ class _Looked(Struct, kw_only=True):
     due: float  # when the next look is due, as `Clock.elapsed` gives it
 
 
-class DoubtLooks:
+class LookSchedule:
     """Which runs in doubt to look for: pauses for one run grow, and many runs take turns.
 
     A run is due at once if it was not looked for yet, if another claim or start of it has been

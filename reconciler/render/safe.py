@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from reconciler.schema.paths import escape_character
+
 # Control characters (ANSI escapes begin with one), bidirectional overrides and other invisible
 # format characters, surrogates that no encoding can write, line and paragraph separators.
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -32,7 +34,7 @@ def visible(text: str) -> str:
     """
     if text.isprintable() and not _UNSEEN_ONE.search(text):
         return text
-    return "".join(_shown(character) for character in text)
+    return "".join(escape_character(one) if is_harmful(one) else one for one in text)
 
 
 def said(text: str) -> str:
@@ -52,7 +54,7 @@ def _name(word: str) -> str:
         half = _LONGEST_NAME // 2
         word = f"{word[:half]}…{word[1 - half :]}"
     return "".join(
-        character.encode("unicode_escape").decode("ascii")
+        escape_character(character)
         if unicodedata.bidirectional(character) in _LEFTWARD
         else character
         for character in visible(word)
@@ -63,12 +65,6 @@ def shortened(text: str, limit: int) -> str:
     """The text, made visible, in at most `limit` characters; an ellipsis says that it was cut."""
     shown = visible(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _shown(character: str) -> str:
-    if not is_harmful(character):
-        return character
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def is_harmful(character: str) -> bool:

@@ -45,11 +45,12 @@ def printable(text: str, longest: int) -> str:
         text = text[: longest - 1] + "…"
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return "".join(c if c.isprintable() else escape_character(c) for c in text)
 
 
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+def escape_character(character: str) -> str:
+    r"""The character as an escape of ASCII, such as `\x1b` or `\u202e`."""
+    return character.encode("unicode_escape").decode("ascii")
 
 
 Where = Literal["key", "value", "parent"]  # which part of a path a report points at

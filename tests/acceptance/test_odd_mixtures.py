@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconciler.apply import wait, watch
+from reconciler.apply import observer, wait
 from reconciler.model import EpochMs
 from reconciler.sandbox import (
     Drop,
@@ -189,7 +189,7 @@ def opened(open_scene: OpenScene, name: str, kind: str) -> Scene:
 def test_one_lost_answer_leads_to_no_second_start_and_no_false_end(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
-    monkeypatch.setattr(watch, "UNCLEAR_LOOKS", 2)
+    monkeypatch.setattr(observer, "UNCLEAR_LOOKS", 2)
     monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
     scene = opened(open_scene, name, kind)
     scene.run("apply", exits=(0, 1, 4))

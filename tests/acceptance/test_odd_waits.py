@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import wait, watch
+from reconciler.apply import observer, wait
 from reconciler.sandbox import Fault, Reply, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
@@ -17,7 +17,7 @@ _REFUSED = Reply(code=62103, msg="no privilege")
 @pytest.fixture(autouse=True)
 def _few_quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two looks, and not twenty; and little time between them."""
-    monkeypatch.setattr(watch, "UNCLEAR_LOOKS", 2)
+    monkeypatch.setattr(observer, "UNCLEAR_LOOKS", 2)
     monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
 
 

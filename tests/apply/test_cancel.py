@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from reconciler.apply.observer import NotCancelled, cancel_instances
 from reconciler.apply.ports import CancelAnswer, Instance
-from reconciler.apply.watch import NotCancelled, cancel_instances
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import Run
 from tests.apply.service import SERVICE, FakeService, a_look, with_gateway

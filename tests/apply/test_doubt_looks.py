@@ -28,7 +28,7 @@ from reconciler.apply.ports import (
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import Batch
-from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
+from reconciler.apply.wait import MOST_SOUGHT, LookSchedule
 from reconciler.errors import ExitCode, RefusedError
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Declared, EpochMs, InstanceId, Nonce, Run
@@ -214,7 +214,7 @@ class SetClock:
 def looked_at(planned: PlannedRun, decided_at: EpochMs | None, until: int) -> list[int]:
     """The seconds at which it is looked for."""
     clock, found, known = SetClock(), list[int](), dict[Any, Doubt]()
-    looks = DoubtLooks(clock)
+    looks = LookSchedule(clock)
     for second in range(until):
         clock.seconds = second
         due, left = looks.due([planned], known, after(NOW, second * 1000))
@@ -237,7 +237,7 @@ def test_what_time_decides_is_looked_for_early_a_few_times_and_when_the_time_has
 
 
 def test_a_run_of_which_something_else_is_recorded_is_looked_for_at_once() -> None:
-    planned, looks = in_doubt(a_run()), DoubtLooks(SetClock())
+    planned, looks = in_doubt(a_run()), LookSchedule(SetClock())
     known: dict[Any, Doubt] = {}
     assert looks.due([planned], known, NOW) == ([planned], 0)
     known[planned.id] = Doubt(planned=planned, reason="", decided_at=None)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from reconciler.apply.branch import Branch
 from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished
 from reconciler.apply.ports import Appended, Declined, Instance, Options, Snapshot
-from reconciler.apply.wait import LONGEST_LOOK_SECONDS, Patience
+from reconciler.apply.wait import LONGEST_LOOK_SECONDS, Backoff
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
@@ -509,7 +509,7 @@ class StoppedClock:
 
 
 def test_a_wait_of_days_looks_as_often_at_its_end() -> None:
-    patience = Patience(StoppedClock(), Options(by="ana", wait=True), lambda: 0.5)
+    patience = Backoff(StoppedClock(), Options(by="ana", wait=True), lambda: 0.5)
     pauses = [patience.pause(None, NOW) for _ in range(20_000)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_LOOK_SECONDS

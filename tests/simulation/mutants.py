@@ -15,14 +15,15 @@ from reconciler.apply import (
     checks,
     doubt,
     evidence,
+    gone,
     instances,
     lease,
     look,
     observe,
+    observer,
     pending,
     protocol,
     start,
-    watch,
 )
 from reconciler.apply import suspect as suspects
 from reconciler.apply.ids import Making
@@ -584,8 +585,8 @@ def believe_once_that_an_instance_is_gone(patch: pytest.MonkeyPatch) -> None:
     async def unlisted(*_: Any) -> bool:
         return True
 
-    patch.setattr(observe, "MISSING_LOOKS", 0)
-    patch.setattr(observe._Observing, "_is_unlisted", unlisted)
+    patch.setattr(gone, "MISSING_LOOKS", 0)
+    patch.setattr(gone._Finding, "_is_unlisted", unlisted)
 
 
 @among("shared ids", "strangers")
@@ -606,7 +607,7 @@ def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    patch.setattr(watch, "_hindrance", nothing)
+    patch.setattr(observer, "_hindrance", nothing)
 
 
 def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
@@ -626,18 +627,18 @@ def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def go_away_before_the_end(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watch.Watch, "awaited", lambda *_: [])
+    patch.setattr(observer.Observer, "awaited", lambda *_: [])
 
 
 def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watch, "with_parents", lambda _: ())
+    patch.setattr(observer, "with_parents", lambda _: ())
 
 
 def call_gone_what_the_claims_time_may_show(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: object) -> Sequence[Instance]:
         return ()
 
-    patch.setattr("reconciler.apply.observe._Observing._triggered_at_once", nothing)
+    patch.setattr("reconciler.apply.gone._Finding._search_time_of_claim", nothing)
 
 
 MUTANTS: list[Mutant] = [

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.gone import MOST_SEARCHES
 from reconciler.apply.ids import names_flow
 from reconciler.apply.instances import judge_listed, only_this_one_runs
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.observe import (
-    MOST_SEARCHES,
     Observation,
     is_unfinished,
     must_show,
@@ -117,7 +117,7 @@ def _by_hand(why: str) -> str:
     return f"a cancellation could hit another instance ({why}): cancel it by hand"
 
 
-class Watch:
+class Observer:
     """What one apply knows of started instances, and what it has yet to see of them."""
 
     def __init__(self, ports: Ports, branch: Branch) -> None:

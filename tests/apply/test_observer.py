@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.observer import UNCLEAR_LOOKS, Observer
 from reconciler.apply.ports import Instance, Ports
-from reconciler.apply.watch import UNCLEAR_LOOKS, Watch
 from reconciler.model import InstanceId, RunId
 from reconciler.plan import PlannedRun
 from tests.apply.service import SERVICE, FakeService, a_look
@@ -23,7 +23,7 @@ LEDGER = a_ledger(a_claim(RUN, service=SERVICE), a_triggered(RUN))
 def waited_for(statuses: Sequence[int | None]) -> tuple[bool, dict[RunId, str]]:
     """Whether the run is still waited for after looks that see those; and what was given up."""
     branch = cast("Branch", SimpleNamespace(ledger=LEDGER, pending=[]))
-    watch = Watch(cast("Ports", SimpleNamespace(progress=lambda _: None)), branch)
+    watch = Observer(cast("Ports", SimpleNamespace(progress=lambda _: None)), branch)
     outcomes = {RUN.id: a_triggered(RUN)}
     none: list[PlannedRun] = []
     for status in statuses:
@@ -51,7 +51,7 @@ def test_one_look_that_can_tell_begins_the_count_anew(status: int | None) -> Non
 
 def test_what_could_not_be_told_is_looked_at_again_and_waited_for_once_more() -> None:
     branch = cast("Branch", SimpleNamespace(ledger=LEDGER, pending=[]))
-    watch = Watch(cast("Ports", SimpleNamespace(progress=lambda _: None)), branch)
+    watch = Observer(cast("Ports", SimpleNamespace(progress=lambda _: None)), branch)
     outcomes = {RUN.id: a_triggered(RUN)}
     foreign = an_instance(RUN, status=FAILED, parameters=(("REPLACE", "hers"),))
     service = FakeService([foreign])
