@@ -201,4 +201,4 @@ def test_whatever_makes_an_apply_of_the_change_refuse_makes_plan_exit_with_1(
     error = refusal_of_apply(now, ledger, here)
     event(type(error).__name__)
     expected = ExitCode.OK if error is None else ExitCode.PROBLEM
-    assert report.exit_code(detailed=False) is expected, error
+    assert report.exit_code is expected, error

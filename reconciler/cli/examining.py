@@ -13,12 +13,12 @@ from msgspec import Struct
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.configuration import Environment, GitConfiguration
-from reconciler.errors import GitError, ReconcilerError
+from reconciler.errors import ExitCode, GitError, ReconcilerError
 from reconciler.git import CommitId, Git, survey
 from reconciler.git.remote import HEADS, read_refs
 from reconciler.git.sending import Heard, PushAnswer
 from reconciler.ledger.files import TRAILER
-from reconciler.render.diagnosis import Checked, Diagnosis, failed, skipped, warned, well
+from reconciler.render.diagnosis import Checked, Diagnosis, Health, failed, skipped, warned, well
 from reconciler.repository.settings import other_branch
 
 OFFLINE = "it needs the network, and --offline was given"
@@ -27,10 +27,16 @@ _BUG = "This check has a bug: please report it with these words; the other check
 
 
 class Examination:
-    """The checks that were made, in their order."""
+    """The report of `doctor`: the checks that were made, in their order."""
 
     def __init__(self) -> None:
         self.checks: list[Checked] = []
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """OK unless a check failed."""
+        broken = any(one.diagnosis.health is Health.FAILED for one in self.checks)
+        return ExitCode.PROBLEM if broken else ExitCode.OK
 
     def check(
         self, name: str, look: Callable[[], Diagnosis], environment: str | None = None
@@ -74,7 +80,7 @@ def _of_error(error: Exception) -> Diagnosis:
     return failed(f"{type(error).__name__}: {error}", _BUG)
 
 
-def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
+def examine(options: CommonOptions, *, offline: bool) -> Examination:
     """Check everything around the program. Raises nothing that a person can cause."""
     from reconciler.cli.examining_gateway import examine_gateway
     from reconciler.cli.examining_ledger import examine_code_owners, examine_ledger
@@ -90,7 +96,7 @@ def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
 
     for one in clone.workspace.environments if clone.workspace is not None else ():
         examination.together(partial(examine_environment, one), one.name)
-    return examination.checks
+    return examination
 
 
 _SECONDS = 60.0  # for each question to the remote

@@ -7,7 +7,6 @@ remote is asked to keep a trace of the ledger.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,7 @@ from reconciler.cli.clock import LocalClock
 from reconciler.cli.machine import jitter, new_claim, rescue
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
-from reconciler.configuration import (
-    CONFIGURATION,
-    Environment,
-    GatewayConfiguration,
-    parse_configuration,
-)
+from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.enos.access import GatewaySettings
 from reconciler.errors import ConfigurationError, RefusedError
 from reconciler.git import CommitId, Git
@@ -32,6 +26,8 @@ from reconciler.model import Problem, Source
 from reconciler.repository.settings import (
     choose_environment,
     find_root,
+    read_committed_configuration,
+    read_committed_file,
     read_configuration,
     read_credentials,
 )
@@ -57,7 +53,8 @@ def check_gateway(git: Git, tip: CommitId | None, environment: Environment, bran
             f"{environment.name}: no shared branch says where credentials may be sent",
             hint="Give the clone its remote (git.remote), and push the configuration there.",
         )
-    theirs = _on_branch(git, tip).get(environment.name)
+    committed = read_committed_configuration(git, tip)
+    theirs = committed.environments.get(environment.name) if committed is not None else None
     if theirs is None:
         raise NotSharedError(
             f"{environment.name}: {branch} has no such environment, so it is sent no credentials",
@@ -85,9 +82,9 @@ def check_certificates(git: Git, tip: CommitId | None, environment: Environment)
         return
     path = git.prefix + name
     here = read_certificates(git.root / git.prefix, name)
-    held = [one for one in git.list_tree(tip, [path]) if one.is_file] if tip else []
-    if held:
-        trusted = git.read_blobs([held[0].oid])[held[0].oid] == here.content
+    theirs = read_committed_file(git, tip, path) if tip is not None else None
+    if theirs is not None:
+        trusted = theirs == here.content
     else:
         trusted = not git.run("--literal-pathspecs", "ls-files", "-z", "--", os.fspath(path)).stdout
     if not trusted:
@@ -110,16 +107,6 @@ def read_certificates(root: Path, name: str) -> Source:
             "the repository, the pipeline must write it before it runs reconciler.",
         )
     return found
-
-
-def _on_branch(git: Git, tip: CommitId) -> Mapping[str, Environment]:
-    """The environments in the branch's configuration; empty where the branch has none."""
-    path = git.prefix + CONFIGURATION
-    entry = next((one for one in git.list_tree(tip, [path]) if one.is_file), None)
-    if entry is None:
-        return {}
-    content = git.read_blobs([entry.oid])[entry.oid]
-    return parse_configuration(Source(path=CONFIGURATION, content=content)).environments
 
 
 def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:

@@ -108,7 +108,7 @@ def plan_command(  # noqa: PLR0913 - click passes one argument an option
         show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
     if require_complete and not shown.is_complete:
         return ExitCode.PROBLEM
-    return report.exit_code(detailed=detailed_exitcode)
+    return report.detailed_exit_code if detailed_exitcode else report.exit_code
 
 
 def _show_unplanned(error: ReconcilerError, asked: "Asked", form: Format, max_bytes: int) -> None:

@@ -75,13 +75,17 @@ class PlanReport(Struct, frozen=True, kw_only=True):
         """Write the plans as JSON, for `apply --plan`; see `save_plan`."""
         save_plan(path, self._json())
 
-    def exit_code(self, *, detailed: bool) -> ExitCode:
-        """The exit code that follows from the plans."""
-        if any(one.review.refused or one.plan.refused for one in self.plans):
-            return ExitCode.PROBLEM
-        if detailed and any(one.plan.has_work or awaited(one.plan).started for one in self.plans):
-            return ExitCode.CHANGES
-        return ExitCode.OK
+    @property
+    def exit_code(self) -> ExitCode:
+        """Whether a plan is refused."""
+        refused = any(one.review.refused or one.plan.refused for one in self.plans)
+        return ExitCode.PROBLEM if refused else ExitCode.OK
+
+    @property
+    def detailed_exit_code(self) -> ExitCode:
+        """The same, and else whether anything is to be started or cancelled, now or later."""
+        work = any(one.plan.has_work or awaited(one.plan).started for one in self.plans)
+        return ExitCode.CHANGES if work and self.exit_code is ExitCode.OK else self.exit_code
 
     def _comment(self, most: int) -> Comment:
         shown = [rooted_review(one.plan, one.review, self.prefix) for one in self.plans]

@@ -16,9 +16,10 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
+from reconciler.plan.outlook import Outlook
 from reconciler.render.grid import DATE, Axes
 from reconciler.render.status_markdown import status_markdown
-from reconciler.render.status_row import detailed_exit_code
+from reconciler.render.status_row import outlook
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
@@ -68,16 +69,21 @@ class StatusReport(Struct, frozen=True, kw_only=True):
             options=options,
         )
 
-    def exit_code(self, *, detailed: bool = False) -> ExitCode:
-        """The exit code that follows from the runs that are shown.
+    @property
+    def exit_code(self) -> ExitCode:
+        """Whether one of the runs that are shown was started twice and nobody has settled that."""
+        twice = any(row.started_twice for _, those in self.rows for row in those)
+        return ExitCode.IN_DOUBT if twice else ExitCode.OK
 
-        Unless `detailed`, it depends only on whether a run was started twice and nobody has settled
-        that.
-        """
-        rows = [row for _, those in self.rows for row in those]
-        if detailed:
-            return detailed_exit_code(rows)
-        return ExitCode.IN_DOUBT if any(row.started_twice for row in rows) else ExitCode.OK
+    @property
+    def detailed_exit_code(self) -> ExitCode:
+        """What a person must react to first: in doubt, then failed, then still to come."""
+        found = {outlook(row) for _, those in self.rows for row in those}
+        if Outlook.IN_DOUBT in found:
+            return ExitCode.IN_DOUBT
+        if Outlook.AMISS in found:
+            return ExitCode.PROBLEM
+        return ExitCode.CHANGES if Outlook.COMING in found else ExitCode.OK
 
     def shown(self, form: Format) -> str:
         """The report in one of the formats that `status` offers."""

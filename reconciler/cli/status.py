@@ -153,7 +153,7 @@ def status_command(  # noqa: PLR0913 - click passes one argument an option
             report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
     for piece in view.pieces(report):
         show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
-    return report.exit_code(detailed=detailed_exitcode)
+    return report.detailed_exit_code if detailed_exitcode else report.exit_code
 
 
 @click.command("report")

@@ -105,16 +105,16 @@ def doctor_command(*, offline: bool, form: str) -> ExitCode:
     """
     from reconciler.cli.examining import examine
     from reconciler.cli.saying import show
-    from reconciler.render.diagnosis import diagnosis_exit_code, diagnosis_json, diagnosis_text
+    from reconciler.render.diagnosis import diagnosis_json, diagnosis_text
     from reconciler.render.json_output import json_document
 
     options = current_options()
-    checks = examine(options, offline=offline)
+    report = examine(options, offline=offline)
     match ShortFormat(form):
         case ShortFormat.TEXT:
-            show(diagnosis_text(checks, color=options.color), painted=True)
+            show(diagnosis_text(report.checks, color=options.color), painted=True)
         case ShortFormat.JSON:
-            show(json_document(diagnosis_json(checks)), document=True)
+            show(json_document(diagnosis_json(report.checks)), document=True)
         case unknown:
             assert_never(unknown)
-    return diagnosis_exit_code(checks)
+    return report.exit_code

@@ -1,4 +1,4 @@
-"""What `doctor` found, for people and for scripts, and the exit code that follows from it."""
+"""What `doctor` found, for people and for scripts."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.errors import ExitCode
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.words import join_words
 
@@ -67,12 +66,6 @@ def failed(message: str, hint: str) -> Diagnosis:
 def skipped(why: str, hint: str | None = None) -> Diagnosis:
     """The diagnosis that nothing is known."""
     return Diagnosis(health=Health.SKIPPED, message=why, hint=hint)
-
-
-def diagnosis_exit_code(checks: Sequence[Checked]) -> ExitCode:
-    """OK unless a check failed."""
-    broken = any(one.diagnosis.health is Health.FAILED for one in checks)
-    return ExitCode.PROBLEM if broken else ExitCode.OK
 
 
 def diagnosis_json(checks: Sequence[Checked]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """What `status` shows of one run, and where a person sees its instance at the service."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
 
-from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
 from reconciler.ledger.events import INSTANCE_ID, WHY, Claim
@@ -223,16 +222,6 @@ def outlook(row: StatusRow) -> Outlook:
     """
     is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
     return outlook_of(row.state, row.reason, started_twice=row.started_twice, is_over=is_over)
-
-
-def detailed_exit_code(rows: Iterable[StatusRow]) -> ExitCode:
-    """The code for what a person must react to first: in doubt, then failed, then to come."""
-    found = {outlook(row) for row in rows}
-    if Outlook.IN_DOUBT in found:
-        return ExitCode.IN_DOUBT
-    if Outlook.AMISS in found:
-        return ExitCode.PROBLEM
-    return ExitCode.CHANGES if Outlook.COMING in found else ExitCode.OK
 
 
 def instance_url(

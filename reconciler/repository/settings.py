@@ -5,6 +5,7 @@ Only the pipeline's author may set some of it, in the environment: no pull reque
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -19,9 +20,12 @@ from reconciler.configuration import (
 )
 from reconciler.enos.access import Credentials
 from reconciler.errors import ConfigurationError
-from reconciler.model import Problem
+from reconciler.model import Problem, Source
 from reconciler.repository.named_files import check_stays
 from reconciler.repository.worktree import read_one
+
+if TYPE_CHECKING:
+    from reconciler.git import CommitId, Git
 
 KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
 _KEY_PREFIX = "ENOS_"
@@ -110,6 +114,23 @@ def read_configuration(root: Path) -> Configuration:
         raise InvalidConfigurationError((found,))
     configuration = parse_configuration(found)
     return replace(configuration, git=find_shared(configuration.git))
+
+
+def read_committed_file(git: "Git", commit: "CommitId", path: str) -> bytes | None:
+    """What the file at that path of the repository says in the commit; None if it is no file there.
+
+    Raises GitError.
+    """
+    entry = next((one for one in git.list_tree(commit, [path]) if one.is_file), None)
+    return None if entry is None else git.read_blobs([entry.oid])[entry.oid]
+
+
+def read_committed_configuration(git: "Git", commit: "CommitId") -> Configuration | None:
+    """The configuration in the commit; None if it has none. Raises ConfigurationError, GitError."""
+    content = read_committed_file(git, commit, git.prefix + CONFIGURATION)
+    if content is None:
+        return None
+    return parse_configuration(Source(path=CONFIGURATION, content=content))
 
 
 def find_shared(git: GitConfiguration) -> GitConfiguration:

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
+from reconciler.plan.outlook import Outlook
 from reconciler.render.grid import Mark
 from reconciler.render.page import Reported, report_page
 from reconciler.render.page.attention import attention_kind, list_concerns
 from reconciler.render.page.html import embedded_json
 from reconciler.render.safe import is_harmful
-from reconciler.render.status_row import detailed_exit_code
+from reconciler.render.status_row import outlook
 from tests.page.reading import PageParts, scripts_of
 from tests.page.scenery import HOSTILE, MADE, a_month, hostile
 from tests.render.values import SHANGHAI, a_row
@@ -240,9 +240,7 @@ def test_the_page_lists_for_a_person_what_the_exit_code_of_status_tells_of() -> 
     more: list[dict[str, Any]] = [{}, {"is_unwanted": True}, {"followed_by": RunId("wind#2")}]
     for state, reason, how, place in product(RunState, [None, *Reason], more, [None, PLACE]):
         row = a_row("wind", state, reason=reason, place=place, **how)
-        assert bool(attention_kind(row)) is (
-            detailed_exit_code([row]) in {ExitCode.PROBLEM, ExitCode.IN_DOUBT}
-        ), row
+        assert bool(attention_kind(row)) is (outlook(row) in {Outlook.AMISS, Outlook.IN_DOUBT}), row
         listed = [item.runs for kind in list_concerns([told(row)]) for item in kind.items]
         assert listed == ([("wind",)] if attention_kind(row) not in {"", "problem"} else []), row
 

@@ -1,10 +1,10 @@
 """How `doctor` shows what it found."""
 
+from reconciler.cli.examining import Examination
 from reconciler.errors import ExitCode
 from reconciler.render.diagnosis import (
     Checked,
     Diagnosis,
-    diagnosis_exit_code,
     diagnosis_text,
     failed,
     skipped,
@@ -57,7 +57,13 @@ def test_several_lines_of_a_message_stand_below_each_other_and_forge_no_check() 
     assert "\x1b" not in "".join(lines)
 
 
+def _report(checks: list[Checked]) -> Examination:
+    report = Examination()
+    report.checks += checks
+    return report
+
+
 def test_only_what_failed_decides_on_the_exit_code() -> None:
     fine = _checked(("a", well("x")), ("b", warned("x", "y")), ("c", skipped("x")))
-    assert diagnosis_exit_code(fine) is ExitCode.OK
-    assert diagnosis_exit_code([*fine, *_checked(("d", failed("x", "y")))]) is ExitCode.PROBLEM
+    assert _report(fine).exit_code is ExitCode.OK
+    assert _report([*fine, *_checked(("d", failed("x", "y")))]).exit_code is ExitCode.PROBLEM

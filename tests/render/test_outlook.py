@@ -10,8 +10,8 @@ from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
 from reconciler.plan.outlook import Outlook
-from reconciler.render.status_row import detailed_exit_code, outlook
-from tests.render.values import a_row
+from reconciler.render.status_row import outlook
+from tests.render.values import a_report, a_row
 
 HERE = Place(file="triggers/wind.yaml")
 ENDED = {"place": HERE, "reason": Reason.FAILED}
@@ -64,8 +64,8 @@ WELL = a_row("s", RunState.SUCCEEDED)
 
 
 def test_in_doubt_wins_over_failed_and_that_over_what_is_still_to_come() -> None:
-    assert detailed_exit_code([]) is ExitCode.OK
-    assert detailed_exit_code([WELL]) is ExitCode.OK
-    assert detailed_exit_code([WELL, COMING]) is ExitCode.CHANGES
-    assert detailed_exit_code([COMING, BAD, WELL]) is ExitCode.PROBLEM
-    assert detailed_exit_code([COMING, BAD, DOUBTFUL]) is ExitCode.IN_DOUBT
+    assert a_report().detailed_exit_code is ExitCode.OK
+    assert a_report(WELL).detailed_exit_code is ExitCode.OK
+    assert a_report(WELL, COMING).detailed_exit_code is ExitCode.CHANGES
+    assert a_report(COMING, BAD, WELL).detailed_exit_code is ExitCode.PROBLEM
+    assert a_report(COMING, BAD, DOUBTFUL).detailed_exit_code is ExitCode.IN_DOUBT

@@ -8,22 +8,17 @@ import pytest
 from hypothesis import given
 from rich.console import Console
 
-from reconciler.cli.options import CommonOptions, Format
+from reconciler.cli.options import Format
 from reconciler.cli.reporting import StatusReport, View
 from reconciler.cli.watching import MOST_FAILURES, Lines, Screenful, watch
-from reconciler.configuration import Environment, parse_configuration
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import RunState
-from reconciler.model import Source
 from reconciler.plan import Reason
 from reconciler.render.status_changes import change_lines, may_change_soon
 from reconciler.render.status_row import StatusRow
-from tests.acceptance.scene import configuration
-from tests.render.values import OBEYED, a_row, texts
+from tests.render.values import OBEYED, TEST, a_report, a_row, texts
 from tests.sampling import examples
 
-_FILE = Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
-TEST: Environment = parse_configuration(_FILE).environments["test"]
 RUNNING = a_row("a", RunState.TRIGGERED, reason=Reason.RUNNING)
 ENDED = a_row("a", RunState.SUCCEEDED, status="SUCCESS")
 
@@ -44,11 +39,6 @@ def test_only_what_is_claimed_or_due_and_not_ended_is_under_way(
     row: StatusRow, *, expected: bool
 ) -> None:
     assert may_change_soon(row) is expected
-
-
-def report(*rows: StatusRow) -> StatusReport:
-    options = CommonOptions(no_color=True)
-    return StatusReport(rows=[(TEST, list(rows))], narrowed=False, detailed=False, options=options)
 
 
 class _Seen:
@@ -83,20 +73,20 @@ def watched(looks: Sequence[StatusReport | ReconcilerError]) -> tuple[StatusRepo
 
 
 def test_it_ends_with_the_first_look_that_finds_nothing_under_way() -> None:
-    last, viewer, pauses = watched([report(RUNNING), report(RUNNING), report(ENDED)])
+    last, viewer, pauses = watched([a_report(RUNNING), a_report(RUNNING), a_report(ENDED)])
     assert last.rows == [(TEST, [ENDED])]
     assert (len(viewer.seen_reports), pauses) == (3, 2)
-    assert watched([report(ENDED)])[2] == 0
+    assert watched([a_report(ENDED)])[2] == 0
 
 
 def test_a_look_that_comes_to_nothing_does_not_end_it_but_many_in_a_row_do() -> None:
     error = GitError("no answer")
-    _, viewer, _ = watched([report(RUNNING), error, error, report(ENDED)])
+    _, viewer, _ = watched([a_report(RUNNING), error, error, a_report(ENDED)])
     assert len(viewer.errors) == 2
     with pytest.raises(GitError):
-        watched([report(RUNNING), *[error] * MOST_FAILURES])
+        watched([a_report(RUNNING), *[error] * MOST_FAILURES])
     some = [error] * (MOST_FAILURES - 1)
-    watched([report(RUNNING), *some, report(RUNNING), *some, report(ENDED)])
+    watched([a_report(RUNNING), *some, a_report(RUNNING), *some, a_report(ENDED)])
     with pytest.raises(GitError):
         watched([error])
 
@@ -143,7 +133,7 @@ def test_elsewhere_than_on_a_terminal_numbers_come_first_and_then_changes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = Lines()
-    for one in (report(RUNNING), report(RUNNING), report(ENDED)):
+    for one in (a_report(RUNNING), a_report(RUNNING), a_report(ENDED)):
         lines.seen(one)
     lines.failed(GitError("no answer"))
     said = capsys.readouterr()
@@ -166,7 +156,7 @@ def drawn(*reports: StatusReport, **more: Any) -> str:
 
 
 def test_a_terminal_shows_the_newest_look_and_no_more_than_it_has_lines_for() -> None:
-    text = drawn(report(ENDED), report(*(a_row(f"run-{number}") for number in range(50))))
+    text = drawn(a_report(ENDED), a_report(*(a_row(f"run-{number}") for number in range(50))))
     assert "test: 1 succeeded" in text
     assert "test: 50 triggered" in text
     assert "run-1 " in text
@@ -176,6 +166,6 @@ def test_a_terminal_shows_the_newest_look_and_no_more_than_it_has_lines_for() ->
 
 
 def test_a_look_that_comes_to_nothing_is_said_below_and_nothing_in_it_is_obeyed() -> None:
-    text = drawn(report(ENDED))
+    text = drawn(a_report(ENDED))
     assert "this look came to nothing: no\\x1b[2J answer" in text
     assert "\x1b[2J" not in text

@@ -6,15 +6,21 @@ from typing import Any
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.reporting import StatusReport
+from reconciler.configuration import Environment, parse_configuration
 from reconciler.ledger import Record, RunState
 from reconciler.ledger.records import FullRecord, Phase, Start
-from reconciler.model import Digest, EpochMs, InstanceId, Nonce, Place, Problem, RunId
+from reconciler.model import Digest, EpochMs, InstanceId, Nonce, Place, Problem, RunId, Source
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import FullPlanned
 from reconciler.render.status_row import FullRow, StatusRow
 from reconciler.times import parse_instant, parse_zone
+from tests.acceptance.scene import configuration
 
 SHANGHAI = parse_zone("GMT+8")
+_FILE = Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
+TEST: Environment = parse_configuration(_FILE).environments["test"]
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 DAY_MS = 86_400_000
 EIGHT = parse_instant("2024-03-02T08:00:00+08:00")
@@ -94,6 +100,12 @@ def a_row(run: str, state: RunState = RunState.TRIGGERED, **more: Any) -> Status
     """A run's status, as the ledger has it right after a start."""
     values: dict[str, Any] = {"flow_id": 3377, "trigger_time": EIGHT}
     return FullRow(run=RunId(run), state=state, **(values | more))
+
+
+def a_report(*rows: StatusRow) -> StatusReport:
+    """The report of `status` on one environment."""
+    options = CommonOptions(no_color=True)
+    return StatusReport(rows=[(TEST, list(rows))], narrowed=False, detailed=False, options=options)
 
 
 def a_record(run: str, **more: Any) -> Record:
