@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
+from enum import Enum, auto
 from functools import lru_cache
 from typing import NewType, Protocol, cast
 
@@ -120,6 +121,14 @@ class Times(Protocol):
         """Whether the date is in the range and the steps of months skip it."""
 
 
+class Held(Enum):
+    """Why a run is not started, whatever others do: `plan.standing.HOLDS` has the words."""
+
+    CANCELLED = auto()
+    SUSPENDED = auto()
+    MISSED = auto()  # its `notAfter` has passed
+
+
 class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     """One run that a manifest declares, with everything the wire carries."""
 
@@ -135,14 +144,14 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     description: str = ""
     suspend: bool = False
     not_after: EpochMs | None = None
-    duplicate_of: str | None = None
     depends_on: tuple[str, ...] = ()  # runs or whole backfills that must have succeeded before
     matching: tuple[Match, ...] = ()  # items of `depends_on` that mean only some of their runs
     after: str | None = None  # of a sequential backfill: the run whose success it waits for
     max_active: int | None = None  # how many of its manifest's runs may be under way at once
     stop_after: int | None = None  # how many runs of its manifest, failed for good, stop the rest
-    retry: Retry | None = None
     cancel: bool = False
+    retry: Retry | None = None
+    duplicate_of: str | None = None
     stagger: Stagger | None = None
     delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
     attempt: int = 1
@@ -205,11 +214,20 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
             (key, masked(value) if key in hidden else value) for key, value in self.parameters
         )
 
+    def held(self, now: EpochMs | None) -> "Held | None":
+        """Why the run is not started as its manifest stands; `now` None: the time is unknown."""
+        if self.cancel:
+            return Held.CANCELLED
+        if self.suspend:
+            return Held.SUSPENDED
+        return Held.MISSED if self._is_missed(now) else None
+
     def is_over(self, now: EpochMs | None) -> bool:
-        """Whether the run is called off, or too late to start; `now` None: the time is unknown."""
-        return self.cancel or (
-            now is not None and self.not_after is not None and now > self.not_after
-        )
+        """Whether the run is called off, or too late to start; `now` as above."""
+        return self.cancel or self._is_missed(now)
+
+    def _is_missed(self, now: EpochMs | None) -> bool:
+        return now is not None and self.not_after is not None and now > self.not_after
 
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document where the field was left out."""

@@ -28,6 +28,7 @@ from reconciler.apply.suspect import correlation_value
 from reconciler.configuration import Limits
 from reconciler.ledger import events
 from reconciler.model import InstanceId, Nonce, Run, RunId
+from reconciler.plan.standing import why_held
 from reconciler.times import MINUTE_MS, format_instant
 
 FIRST_PAUSE_SECONDS = 0.25
@@ -91,7 +92,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
     # The claim was over when a POST of the run had just left: the process was frozen meanwhile.
     overdue: set[RunId] = field(default_factory=set)
-    late: set[RunId] = field(default_factory=set)  # runs whose notAfter has passed
+    late: set[RunId] = field(default_factory=set)  # runs that may not start any more
     request_seconds: list[float] = field(default_factory=list)
 
     def learn(self, run: Run, outcome: StartOutcome) -> None:
@@ -222,9 +223,10 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
         return f"the gateway's clock was set {_jump(batch.lease.jumped)} meanwhile"
     if not batch.lease.allows_start():
         return "the claim's time was used up"
-    if run.not_after is not None and batch.lease.clock.latest() > run.not_after:
+    held = run.held(batch.lease.clock.latest())
+    if held is not None:
         batch.late.add(run.id)
-        return "its notAfter has passed"
+        return why_held(run, held)
     return None
 
 

@@ -36,11 +36,25 @@ class Kind(StrEnum):
     REFUSED = "refused"  # recorded, and edited: an apply refuses it
 
 
-FIELDS = (
-    *("flow_id", "trigger_time", "parameters", "suspend", "not_after"),
-    *("depends_on", "matching", "after", "max_active", "stop_after"),
-    *("cancel", "retry", "duplicate_of"),
-)  # the fields of a run that decide whether and how it is started
+_ASIDE = frozenset(
+    {
+        *("name", "revision", "attempt", "formerly", "declared_as"),  # which run it is
+        *("place", "places", "labels", "description", "sensitive", "times"),  # how it is shown
+        *("digest", "stagger", "delay", "sequence"),  # others say the same, or only the order
+        "again",  # decides only whether a problem is reported
+    }
+)
+# The fields of a run that decide whether and how it is started: a new one does until it is put
+# aside. A change tells of them, in words and in JSON.
+FIELDS = tuple(name for name in Run.__struct_fields__ if name not in _ASIDE)
+
+
+def document_name(field: str) -> str:
+    """What manifests and JSON documents call one of FIELDS: `notAfter`."""
+    if field == "matching":
+        return "match"
+    first, *others = field.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,14 @@ from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import Digest, EpochMs, Run, RunId, covers, first_attempt, run_name
 from reconciler.plan.limits import Stopped
 from reconciler.plan.prerequisites import Dependencies
-from reconciler.plan.standing import LEFT_OUT, Dependency, DependencyStanding, Meant
+from reconciler.plan.standing import (
+    HOLDS,
+    LEFT_OUT,
+    Dependency,
+    DependencyStanding,
+    Meant,
+    why_held,
+)
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant
@@ -56,9 +63,8 @@ class Beside:
         """
         of = run.duplicate_of
         for environment, one in self._originals.get(run.digest, ()) if of is not None else ():
-            held = one.suspend or one.cancel or one.depends_on or one.after
-            missed = one.not_after is not None and now > one.not_after
-            if of is None or not covers(of, one.name) or held or missed:
+            waits = one.held(now) is not None or one.depends_on or one.after
+            if of is None or not covers(of, one.name) or waits:
                 continue
             if not any(ledger.may_have_started(one.id) for ledger in self._ledgers):
                 return f"{one.id}, which environment {environment} has not started yet"
@@ -219,14 +225,11 @@ def warn_undeclared(run: Run, flow: FlowCheck) -> str | None:
 
 
 def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
-    if run.cancel:
-        return Reason.CANCELLED, "cancelled before it was started"
-    if run.suspend:
-        return Reason.SUSPENDED, "suspended"
+    held = run.held(context.now)
+    if held is not None:
+        return HOLDS[held].code, why_held(run, held)
     if not context.is_meant(run):
         return Reason.SUSPENDED, LEFT_OUT
-    if run.not_after is not None and context.now > run.not_after:
-        return Reason.MISSED, f"missed: notAfter was {format_instant(run.not_after)}"
     if first_attempt(run.id) in context.findings.colliding:
         return Reason.COLLISION, "collides with another run"
     if context.problems:

@@ -7,11 +7,37 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.ledger import Record, RunState
-from reconciler.model import EpochMs, Run, RunId, run_name
+from reconciler.model import EpochMs, Held, Run, RunId, run_name
+from reconciler.plan.values import Reason
 from reconciler.rules.agreement import Agreeing
+from reconciler.times import format_instant
 
 Meant = Callable[[Run], bool]  # whether this apply may start that attempt at a run
 LEFT_OUT = "left out of this apply"
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """What is said of a run that its manifest holds back."""
+
+    code: Reason
+    why: str  # of the run itself
+    words: str  # of the same run, for those that depend on it: a predicate
+
+
+HOLDS = {
+    Held.CANCELLED: Hold(
+        code=Reason.CANCELLED, why="cancelled before it was started", words="is cancelled"
+    ),
+    Held.SUSPENDED: Hold(code=Reason.SUSPENDED, why="suspended", words="is suspended"),
+    Held.MISSED: Hold(code=Reason.MISSED, why="missed", words="was missed"),
+}
+
+
+def why_held(run: Run, held: Held) -> str:
+    """Why the run's manifest holds it back, in words."""
+    if held is Held.MISSED and run.not_after is not None:
+        return f"{HOLDS[held].why}: notAfter was {format_instant(run.not_after)}"
+    return HOLDS[held].why
 
 
 def every_run(_: Run) -> bool:
@@ -87,13 +113,9 @@ def to_be_started(
 
     `newest`: the state of its newest attempt. `stopped`: manifests that start nothing more.
     """
-    standing = DependencyStanding.LOST
-    if run.cancel:
-        words = "is cancelled"
-    elif run.suspend:
-        words = "is suspended"
-    elif run.not_after is not None and now > run.not_after:
-        words = "was missed"
+    standing, held = DependencyStanding.LOST, run.held(now)
+    if held is not None:
+        words = HOLDS[held].words
     elif run.declared_manifest in stopped:
         words = "is stopped"
     else:

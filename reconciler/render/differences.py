@@ -9,8 +9,8 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from reconciler.model import EpochMs, Run
-from reconciler.plan.changes import Change
+from reconciler.model import Run
+from reconciler.plan.changes import Change, document_name
 from reconciler.render.words import clock_time
 
 ARROW = " → "
@@ -60,49 +60,35 @@ _COMMIT = re.compile(r"\b([0-9a-f]{12})\b")
 
 def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
     match name:
-        case "flow_id":
-            return [f"flow {before.flow_id}{ARROW}{after.flow_id}"]
-        case "trigger_time":
-            times = (clock_time(run.trigger_time, zone) for run in (before, after))
-            return [f"trigger time {ARROW.join(times)}"]
         case "parameters":
             return _parameters(before, after)
         case "suspend":
             return ["suspended" if after.suspend else "no longer suspended"]
         case "cancel":
             return ["called off" if after.cancel else "no longer called off"]
-        case "not_after":
-            return [
-                f"notAfter {_time(before.not_after, zone)}{ARROW}{_time(after.not_after, zone)}"
-            ]
-        case "depends_on":
-            sides = (Quoted(", ".join(run.depends_on) or "nothing") for run in (before, after))
-            return ["dependsOn ", *_between(sides)]
-        case "retry":
-            numbers = (str(run.retry.max) if run.retry else "none" for run in (before, after))
-            return [f"retry {ARROW.join(numbers)}"]
-        case "duplicate_of":
-            sides = (Quoted(run.duplicate_of or "nothing") for run in (before, after))
-            return ["duplicateOf ", *_between(sides)]
         case _:
-            return _order(name, before, after)
+            title = _TITLES.get(name, document_name(name))
+            return [f"{title} ", _value(name, before, zone), ARROW, _value(name, after, zone)]
 
 
-def _order(name: str, before: Run, after: Run) -> Words:
-    """How a field differs that orders runs: `match`, `after`, `maxActive` or `stopAfter`."""
+_TITLES = {"flow_id": "flow", "trigger_time": "trigger time"}  # else as in the manifest
+
+
+def _value(name: str, run: Run, zone: tzinfo) -> str | Quoted:
+    value = getattr(run, name)
     match name:
+        case "trigger_time" | "not_after":
+            return "none" if value is None else clock_time(value, zone)
         case "matching":
-            sides = (Quoted(_matches(run)) for run in (before, after))
-            return ["match ", *_between(sides)]
-        case "after":
-            sides = (Quoted(run.after or "nothing") for run in (before, after))
-            return ["after ", *_between(sides)]
+            return Quoted(_matches(run))
+        case "depends_on":
+            return Quoted(", ".join(value) or "nothing")
+        case "after" | "duplicate_of":
+            return Quoted(value or "nothing")
+        case "retry":
+            return str(value.max) if value else "none"
         case _:
-            numbers = (str(getattr(run, name) or "none") for run in (before, after))
-            return [f"{_NUMBERS[name]} {ARROW.join(numbers)}"]
-
-
-_NUMBERS = {"max_active": "maxActive", "stop_after": "stopAfter"}
+            return "none" if value is None else str(value)
 
 
 def _matches(run: Run) -> str:
@@ -114,10 +100,6 @@ def _matches(run: Run) -> str:
 def _between(sides: Iterable[Quoted]) -> Words:
     first, second = sides
     return [first, ARROW, second]
-
-
-def _time(instant: EpochMs | None, zone: tzinfo) -> str:
-    return "none" if instant is None else clock_time(instant, zone)
 
 
 def _parameters(before: Run, after: Run) -> Words:

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.ledger import Record
 from reconciler.model import Retry, Run, backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
-from reconciler.plan.changes import Change
+from reconciler.plan.changes import FIELDS, Change, document_name
 from reconciler.plan.review import NO_REVIEW, Compared, Review
 from reconciler.plan.values import awaited
 from reconciler.refused import Refused
@@ -113,20 +113,21 @@ def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None
         return None
     return {
         "run": run.declared_id(run.attempt),
-        "flowId": run.flow_id,
-        "triggerTime": run.trigger_time,
-        "parameters": wire_parameters(run.shown_parameters(hidden)),
-        "suspend": run.suspend,
-        "notAfter": run.not_after,
-        "dependsOn": list(run.depends_on),
-        "match": match_json(run),
-        "after": run.after,
-        "maxActive": run.max_active,
-        "stopAfter": run.stop_after,
-        "cancel": run.cancel,
-        "retry": _retry_json(run.retry),
-        "duplicateOf": run.duplicate_of,
+        **{document_name(name): _field_json(run, name, hidden) for name in FIELDS},
     }
+
+
+def _field_json(run: Run, name: str, hidden: frozenset[str]) -> object:
+    match name:
+        case "parameters":
+            return wire_parameters(run.shown_parameters(hidden))
+        case "matching":
+            return match_json(run)
+        case "retry":
+            return _retry_json(run.retry)
+        case _:
+            value = getattr(run, name)
+            return list(value) if isinstance(value, tuple) else value
 
 
 def match_json(run: Run) -> dict[str, list[str]]:

@@ -63,7 +63,7 @@ def find_repeated(
     gone = _gone(declared, ledger, surroundings)
     kept = _kept(declared, ledger) if gone else {}
     for run in declared.runs if gone else ():
-        if run.again or run.suspend or run.is_over(now) or ledger.may_have_started(run.id):
+        if run.again or run.held(now) is not None or ledger.may_have_started(run.id):
             continue
         day = business_date(run.trigger_time, zone)
         other = _before(
