@@ -12,7 +12,7 @@ from reconciler.ledger.fold import Ledger
 from reconciler.ledger.lines import encode_events
 from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, InstanceId, Nonce, Run, Source
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from reconciler.times import parse_zone
 
 RUNS, RECORDED, SINGLES = 10_000, 5_000, 5_000
@@ -72,7 +72,7 @@ def write_backfill(root: Path) -> None:
 
 def recorded(declared: Declared, number: int) -> list[Event]:
     """One claim of the first runs, and a `triggered` of each."""
-    runs = sorted(scheduled(declared, Ledger.of([])).runs, key=lambda run: run.turn)[:number]
+    runs = sorted(schedule_runs(declared, Ledger.of([])).runs, key=lambda run: run.turn)[:number]
     claim = events.Claim(
         v=events.VERSION,
         at=_AT,

@@ -20,7 +20,7 @@ def measure(folder: Path) -> None:
     def ours() -> Sample:
         began = time.perf_counter()
         books = CommittedBooks(clone, tip)
-        found = books.folders, books.under(LEDGER), books.configurations("")
+        found = books.folders, books.under(LEDGER), books.read_configurations("")
         taken = time.perf_counter() - began
         if [len(one) for one in found] != [1, 1, 0]:
             raise AssertionError(found)

@@ -17,7 +17,7 @@ from reconciler.ledger import Event, append_events, events, read_events
 from reconciler.ledger.fold import Ledger
 from reconciler.manifest import combine, read_file
 from reconciler.model import InstanceId, Nonce, Run, Source
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from reconciler.times import parse_zone
 
 BACKFILLS, TIMES_LOADED, PAIRS = 50, 10, 5
@@ -139,7 +139,7 @@ def _write_manifests(root: Path) -> list[Run]:
         (root / path).write_text(text, encoding="utf-8")
         source = Source(path=path, content=text.encode())
         results.append(read_file(source, parse_zone("GMT+8")))
-    declared = scheduled(combine(results), Ledger.of([]))
+    declared = schedule_runs(combine(results), Ledger.of([]))
     return sorted(declared.runs, key=lambda one: one.turn)
 
 

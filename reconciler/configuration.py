@@ -14,7 +14,7 @@ from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
-from reconciler.schema.paths import Path, pointer, shown
+from reconciler.schema.paths import Path, pointer, quotable_text
 from reconciler.times import parse_zone
 from reconciler.webhooks import Webhook, webhook_findings
 
@@ -135,7 +135,7 @@ def _problems(document: Document) -> list[Problem]:
     }
     in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
     retired = [] if in_retired else value.get("retired", [])
-    findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
+    findings = [*_short_claim_findings(sound), *_overlap_findings(sound, retired)]
     git = value.get("git", {}) if isinstance(value.get("git", {}), dict) else {}
     findings += _branch_findings(
         {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
@@ -149,7 +149,7 @@ def _branch_findings(branches: Mapping[str, str]) -> Iterator[Finding]:
     """Findings about names of branches that git does not allow, or not beside each other."""
     for name, branch in branches.items():
         if _NO_BRANCH.search(branch):
-            words = f'must be a name that git allows for a branch; it is "{shown(branch)}"'
+            words = f'must be a name that git allows for a branch; it is "{quotable_text(branch)}"'
             yield Finding(path=("git", name), code="pattern", words=words)
     branch, ledger = (branches.get(name, "") for name in _BRANCHES)
     short, long = sorted((branch, ledger), key=len)
@@ -158,7 +158,7 @@ def _branch_findings(branches: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(path=("git", "ledgerBranch"), code="exclusive", words=words)
 
 
-def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
+def _short_claim_findings(environments: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in environments.items():
         limits, timeout = _limits(value), _gateway(value).timeout
         if limits.claim_seconds > timeout + limits.margin:
@@ -173,7 +173,7 @@ def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(path=path, code="range", words=words)
 
 
-def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:
+def _overlap_findings(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:
     """Findings about folders of manifests or ledgers that lie in, around or at another one.
 
     Two ledgers in one folder would be read as one. A manifest in two folders would start twice.
@@ -193,14 +193,14 @@ def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Ite
     for path, text, what in fields:
         folder = folder_key(text)
         other = earlier.get(folder) or next(
-            (owners[around] for around in _around(folder) if around in owners), None
+            (owners[around] for around in _enclosing_folders(folder) if around in owners), None
         )
         if other is not None:
             words = f"lies in, around or at the {other}: each needs a folder of its own"
             yield Finding(path=path, code="exclusive", words=words)
             continue
         owners[folder] = what
-        for around in _around(folder):
+        for around in _enclosing_folders(folder):
             earlier.setdefault(around, what)
 
 
@@ -212,13 +212,13 @@ def folder_key(folder: str) -> str:
     return normalize("NFC", normalize("NFC", folder).casefold())
 
 
-def overlap(one: str, other: str) -> bool:
+def folders_overlap(one: str, other: str) -> bool:
     """Whether one folder lies in, around or at the other."""
     first, second = folder_key(one), folder_key(other)
-    return first in _around(second) or second in _around(first)
+    return first in _enclosing_folders(second) or second in _enclosing_folders(first)
 
 
-def _around(folder: str) -> list[str]:
+def _enclosing_folders(folder: str) -> list[str]:
     """The folder and every folder that it lies in."""
     parts = folder.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
@@ -226,7 +226,7 @@ def _around(folder: str) -> list[str]:
 
 def _configuration(value: Mapping[str, Any]) -> Configuration:
     return Configuration(
-        git=GitConfiguration(**_given(value.get("git", {}), GIT_FIELDS)),
+        git=GitConfiguration(**_given_fields(value.get("git", {}), GIT_FIELDS)),
         environments={
             name: Environment(
                 name=name,
@@ -252,13 +252,13 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
         zone=parse_zone(gateway["timezone"]),
         same_minute_allowed=gateway.get("sameMinute") == "allow",
         ca_file=parse_file(gateway["caFile"]) if "caFile" in gateway else None,
-        **_given(gateway, GATEWAY_FIELDS),
+        **_given_fields(gateway, GATEWAY_FIELDS),
     )
 
 
 def _limits(environment: Mapping[str, Any]) -> Limits:
     limits = environment.get("limits", {})
-    given = _given(limits, LIMIT_FIELDS)
+    given = _given_fields(limits, LIMIT_FIELDS)
     for name in _WHOLE_LIMITS:
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
@@ -296,6 +296,6 @@ LIMIT_FIELDS = {
 }
 
 
-def _given(section: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+def _given_fields(section: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
     """The optional fields that are there, under our names; the others keep their defaults."""
     return {ours: section[name] for name, ours in fields.items() if name in section}

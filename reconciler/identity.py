@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.configuration import CONFIGURATION, Environment, GatewayConfiguration
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
 from reconciler.ledger.files import ACTIVE, ledger_text
@@ -125,20 +125,20 @@ def surroundings(
     service = service_of(environment.gateway)
     books = list(books)
     found = [book for book in books if book.folder == own or book.concerns(service)]
-    problems = [_rehomed(environment, book) for book in found if book.folder == own]
-    problems += map(_orphaned, _orphans(books))
-    problems += map(_forgotten, _unsettled(books))
+    problems = [_rehomed_problem(environment, book) for book in found if book.folder == own]
+    problems += map(_orphaned_problem, _orphans(books))
+    problems += map(_unsettled_problem, _unsettled_books(books))
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.shown: book.ledger for book in found if book.folder != own},
         declared=declared,
         retired=frozenset(
-            book.shown for book in found if book.retired and not _read_on(book, books)
+            book.shown for book in found if book.retired and not _is_continued(book, books)
         ),
     )
 
 
-def _read_on(book: Book, books: Iterable[Book]) -> bool:
+def _is_continued(book: Book, books: Iterable[Book]) -> bool:
     """Whether an environment continues the book's ledger in another folder."""
     text = book.text
     return any(one.environment is not None and one.text.startswith(text) for one in books)
@@ -155,51 +155,51 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     return [book for book, text in texts if not any(one.startswith(text) for one in named)]
 
 
-def _unsettled(books: Sequence[Book]) -> list[Book]:
+def _unsettled_books(books: Sequence[Book]) -> list[Book]:
     """Retired ledgers with runs in doubt that no environment goes on with."""
     open_ = (book for book in books if book.retired and book.ledger.unsettled)
-    return [book for book in open_ if not _read_on(book, books)]
+    return [book for book in open_ if not _is_continued(book, books)]
 
 
-def _rehomed(environment: Environment, book: Book) -> Problem | None:
+def _rehomed_problem(environment: Environment, book: Book) -> Problem | None:
     now = service_of(environment.gateway)
     other = [one for one in services_of(book.ledger) if not goes_on(one, now)]
     if not other:
         return None
-    before = sorted({_told_apart(one, now) for one in other})
+    before = sorted({_distinct_name(one, now) for one in other})
     pointer = f"/environments/{environment.name}/gateway/orgId"
     return Problem(
         place=Place(file=CONFIGURATION),
         code="rehomed",
         pointer=pointer,
-        message=f"environment {environment.name} is of {_told_apart(now, other[0])}, and its "
+        message=f"environment {environment.name} is of {_distinct_name(now, other[0])}, and its "
         f"ledger in {book.folder} records what was started at {', '.join(before)}: put "
         "`orgId`, `url` or `service` back, or give the environment a `state` folder of its own and "
         "list the old one under `retired`",
     )
 
 
-def _told_apart(one: Service, other: Service) -> str:
+def _distinct_name(one: Service, other: Service) -> str:
     """The service's name; where the other service has the same name, its address as well."""
     if service_name(one) != service_name(other):
         return service_name(one)
     return f"{service_name(one)} ({one.org_id} at {one.gateway})"
 
 
-def _forgotten(book: Book) -> Problem:
+def _unsettled_problem(book: Book) -> Problem:
     runs = book.ledger.unsettled
     return Problem(
         place=Place(file=CONFIGURATION),
         code="unsettled",
         pointer="/retired",
-        message=f"{book.folder} is retired and holds {counted(len(runs), 'run')} "
+        message=f"{book.folder} is retired and holds {format_count(len(runs), 'run')} "
         f"in doubt ({runs[0].run}), which may have been started "
         "and which nobody looks for: name it as an environment's `state`, apply once, then retire "
         "it",
     )
 
 
-def _orphaned(book: Book) -> Problem:
+def _orphaned_problem(book: Book) -> Problem:
     also = ", or list it under `retired` in reconciler.yaml" if book.folder else ""
     return Problem(
         place=Place(file=book.folder or ACTIVE),

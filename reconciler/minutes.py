@@ -24,7 +24,9 @@ class FlowMinutes(Struct, kw_only=True):
         return clock_minute(time, self.zone)
 
 
-def arranged(waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]) -> dict[RunId, EpochMs]:
+def assign_minutes(
+    waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]
+) -> dict[RunId, EpochMs]:
     """New times that give a minute of its own to each waiting run, or to as many as possible.
 
     Each run takes its first free minute. A run that finds none has other runs of its flow moved in
@@ -56,9 +58,9 @@ class _Matching(Struct, kw_only=True):
     def takes_first(self, run: Run) -> bool:
         """Whether there was a free minute for the run, which is given the first."""
         times = _times(run)
-        time = self._next_free(times, self.unclaimed, avoided=self.here.left)
+        time = self._next_free_time(times, self.unclaimed, avoided=self.here.left)
         if time is None:
-            time = self._next_free(times, self.ahead)
+            time = self._next_free_time(times, self.ahead)
         if time is not None:
             self._give(run, time)
         return time is not None
@@ -87,7 +89,7 @@ class _Matching(Struct, kw_only=True):
         chain, moves = [run], list[EpochMs]()  # each but the last takes its successor's minute
         while chain:
             times = _times(chain[-1])
-            free = self._next_free(times, self.ahead)
+            free = self._next_free_time(times, self.ahead)
             if free is not None:
                 for one, time in zip(chain, [*moves, free], strict=True):
                     self._give(one, time)
@@ -104,7 +106,7 @@ class _Matching(Struct, kw_only=True):
                 moves = moves[:-1]
         return False
 
-    def _next_free(
+    def _next_free_time(
         self, times: Sequence[EpochMs], untried: _Untried, avoided: Container[int] = ()
     ) -> EpochMs | None:
         for time in untried.setdefault(times, iter(times)):

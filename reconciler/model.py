@@ -211,10 +211,10 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
         if not hidden:
             return self.parameters
         return tuple(
-            (key, masked(value) if key in hidden else value) for key, value in self.parameters
+            (key, mask_value(value) if key in hidden else value) for key, value in self.parameters
         )
 
-    def held(self, now: EpochMs | None) -> "Held | None":
+    def hold_at(self, now: EpochMs | None) -> "Held | None":
         """Why the run is not started as its manifest stands; `now` None: the time is unknown."""
         if self.cancel:
             return Held.CANCELLED
@@ -303,7 +303,7 @@ def covers(wanted: str, name: str) -> bool:
     return name == wanted or name.startswith(f"{wanted}/")
 
 
-def with_parents(name: str) -> Iterator[str]:
+def covering_references(name: str) -> Iterator[str]:
     """Every reference that means the run of that name: the name, and each group that it is in."""
     yield name
     while "/" in name:
@@ -316,7 +316,7 @@ def wire_parameters(parameters: Parameters) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in parameters]
 
 
-def masked(value: str) -> str:
+def mask_value(value: str) -> str:
     """What outputs show for a sensitive value: enough to see that it changed, and no more."""
     return f"•••• {hashlib.sha256(value.encode()).hexdigest()[:_MASK_DIGITS]}"
 

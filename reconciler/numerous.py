@@ -28,7 +28,7 @@ class Brief(Generic[_Full]):
 
     in_full: ClassVar[Any]
 
-    def full(self) -> _Full:
+    def full_value(self) -> _Full:
         """The full value, with every field made."""
         fields = self.in_full.__struct_fields__
         value: _Full = self.in_full(**{name: getattr(self, name) for name in fields})
@@ -36,13 +36,15 @@ class Brief(Generic[_Full]):
 
     def but(self, **fields: Any) -> _Full:
         """The full value with these fields replaced."""
-        return msgspec.structs.replace(self.full(), **fields)
+        return msgspec.structs.replace(self.full_value(), **fields)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or self.full() == (other.full() if isinstance(other, Brief) else other)
+        return self is other or self.full_value() == (
+            other.full_value() if isinstance(other, Brief) else other
+        )
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self.full())
+        return hash(self.full_value())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import RefusedError
 from reconciler.model import Problem
 
@@ -32,10 +32,10 @@ class InvalidManifestsError(RefusedError):
     """The shared branch's manifests have problems, so nothing is started, or nothing more."""
 
     def __init__(self, problems: Sequence[Problem], *, tried: int = 0) -> None:
-        after = f"nothing more was started after {counted(tried, 'run')}"
+        after = f"nothing more was started after {format_count(tried, 'run')}"
         what = after if tried else "nothing was started"
         super().__init__(
-            f"{what}: the branch's manifests have {counted(len(problems), 'problem')}",
+            f"{what}: the branch's manifests have {format_count(len(problems), 'problem')}",
             hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
         )
         self.problems = tuple(problems)

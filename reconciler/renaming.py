@@ -15,19 +15,19 @@ from reconciler.ledger import Ledger
 from reconciler.model import (
     Run,
     combination_of,
+    covering_references,
     label_of,
     manifest_of,
     run_attempt,
     run_id,
     run_name,
     run_revision,
-    with_parents,
 )
 
 _DATE = 10  # characters
 
 
-def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
+def with_recorded_names(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
     """The runs, each renamed one under the name that it was recorded with.
 
     A recorded name that several runs could take is given to none of them.
@@ -40,7 +40,9 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
     }
     if not renamed:
         return tuple(runs)
-    stays = {one for run in runs if run.name not in renamed for one in with_parents(run.name)}
+    stays = {
+        one for run in runs if run.name not in renamed for one in covering_references(run.name)
+    }
     former = _references(renamed)
     return tuple(
         run.but(
@@ -65,7 +67,7 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
     )
 
 
-def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]]:
+def contested_names(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]]:
     """The recorded names that several runs could take, each with those runs.
 
     `runs`: what `named` has returned.
@@ -151,7 +153,7 @@ def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
     """For each reference by a run's present name, the references by its recorded name."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for name, recorded in renamed.items():
-        for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
+        for now, then in zip(covering_references(name), covering_references(recorded), strict=True):
             found[now][then] = None
     return {now: list(then) for now, then in found.items()}
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Phase
-from reconciler.minutes import FlowMinutes, arranged
+from reconciler.minutes import FlowMinutes, assign_minutes
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -23,26 +23,26 @@ from reconciler.model import (
     first_attempt,
     run_id,
 )
-from reconciler.renaming import named
+from reconciler.renaming import with_recorded_names
 from reconciler.times import clock_minute
 
 
-def scheduled(declared: Declared, ledger: Ledger) -> Declared:
+def schedule_runs(declared: Declared, ledger: Ledger) -> Declared:
     """What is declared, with each run's name and time as recorded, or else as they will be.
 
     A staggered run for which no minute is free keeps its own time, and collides there.
     """
-    declared = replace(declared, runs=named(declared.runs, ledger))
+    declared = replace(declared, runs=with_recorded_names(declared.runs, ledger))
     moved = any(run.stagger or _is_moved(run, ledger) for run in declared.runs)
-    return replace(declared, runs=_placed(declared, ledger)) if moved else declared
+    return replace(declared, runs=_place_runs(declared, ledger)) if moved else declared
 
 
 def _is_moved(run: Run, ledger: Ledger) -> bool:
-    record = _claimed(run, ledger)
+    record = _matching_record(run, ledger)
     return record is not None and record.trigger_time != run.trigger_time
 
 
-def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
+def _place_runs(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
     left = _left_minutes(ledger, declared)
     minutes = {
         flow: FlowMinutes(zone=declared.zone, left=left.get(flow, ()))
@@ -64,7 +64,7 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
         here.taken.add(here.of(time))
 
     waiting = sorted(declared.runs, key=lambda run: (run.trigger_time, run.id))
-    for choose in (_fixed, _of_revision_before, _unmoved, _kept):
+    for choose in (_started_time, _previous_revision_time, _declared_time, _claimed_time):
         left_over = []
         for run in waiting:
             time = choose(run, ledger, minutes[run.flow_id])
@@ -73,42 +73,42 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
             else:
                 place(run, time)
         waiting = [run for run in left_over if run.id not in placed]
-    found = arranged(waiting, minutes)
+    found = assign_minutes(waiting, minutes)
     for run in waiting:
         place(run, found.get(run.id, run.trigger_time))
     return tuple(placed[run.id] for run in declared.runs)
 
 
-def _claimed(run: Run, ledger: Ledger) -> Record | None:
+def _matching_record(run: Run, ledger: Ledger) -> Record | None:
     """The run's record, if it has the digest of the run as it is declared now."""
     record = ledger.records.get(run.id)
     return record if record is not None and record.digest == run.digest else None
 
 
-def _fixed(run: Run, ledger: Ledger, _: FlowMinutes) -> EpochMs | None:
+def _started_time(run: Run, ledger: Ledger, _: FlowMinutes) -> EpochMs | None:
     """The recorded time of a run that may have started; it stays even if the stagger is gone."""
-    record = _claimed(run, ledger)
+    record = _matching_record(run, ledger)
     return record.trigger_time if record is not None and record.may_have_started else None
 
 
-def _unmoved(run: Run, _: Ledger, __: FlowMinutes) -> EpochMs | None:
+def _declared_time(run: Run, _: Ledger, __: FlowMinutes) -> EpochMs | None:
     """The time of a run that has no stagger."""
     return run.trigger_time if run.stagger is None else None
 
 
-def _kept(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
+def _claimed_time(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
     """The time of the claim that did not start the run, unless another run has that minute now.
 
     The other run may have been claimed while this run was not declared.
     """
-    record = _claimed(run, ledger)
+    record = _matching_record(run, ledger)
     if record is None:
         return None
     minute = minutes.of(record.trigger_time)
     return None if minute in minutes.taken or minute in minutes.left else record.trigger_time
 
 
-def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
+def _previous_revision_time(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
     """The previous revision's time, if it is free and both revisions are declared for one time.
 
     So one more site, another order of the sites, or a new run without a stagger moves no run that

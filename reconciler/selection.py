@@ -13,7 +13,7 @@ def find_meant(word: str, runs: Collection[RunId]) -> frozenset[RunId]:
     return frozenset(filter(read_word(word, runs), runs))
 
 
-def nothing_meant(word: str) -> ReconcilerError:
+def unknown_word_error(word: str) -> ReconcilerError:
     """The error for a word that means no run at all."""
     return ReconcilerError(
         f"{word} is neither declared nor recorded", hint="`reconciler status` lists every run."

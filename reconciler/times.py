@@ -68,7 +68,7 @@ def parse_instant(text: str) -> EpochMs:
     *parts, fraction, offset = match.groups()
     year, month, day, hour, minute, second = map(int, parts)
     try:
-        zone = UTC if offset in "Zz" else _fixed(offset[0], int(offset[1:3]), int(offset[4:6]))
+        zone = UTC if offset in "Zz" else _fixed_zone(offset[0], int(offset[1:3]), int(offset[4:6]))
         whole = datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
         milliseconds = int((fraction or "0")[:3].ljust(3, "0"))
         return EpochMs((whole - _EPOCH) // _MILLISECOND + milliseconds)
@@ -92,7 +92,7 @@ def parse_zone(name: str) -> tzinfo:
     match = _GMT.fullmatch(name)
     if match:
         sign, hours, minutes = match.groups()
-        zone = _fixed(sign or "+", int(hours or 0), int(minutes or 0))
+        zone = _fixed_zone(sign or "+", int(hours or 0), int(minutes or 0))
         if not _WESTERNMOST <= cast("timedelta", zone.utcoffset(None)) <= _EASTERNMOST:
             raise ValueError(f"{name!r} is not a time zone: they lie between GMT-12 and GMT+14")
         return zone
@@ -144,7 +144,7 @@ def _is_local(name: str) -> bool:
     return first in {"localtime", "local", "factory", "posixrules", "posix", "right"}
 
 
-def in_zone(instant: EpochMs, zone: tzinfo) -> datetime:
+def zoned_time(instant: EpochMs, zone: tzinfo) -> datetime:
     """The instant as a clock in the zone shows it."""
     return (_EPOCH + timedelta(milliseconds=instant)).astimezone(zone)
 
@@ -156,7 +156,7 @@ def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
     """
     if isinstance(zone, timezone):
         return (instant + _offset_of(zone)) // MINUTE_MS
-    offset = in_zone(instant, zone).utcoffset() or timedelta()
+    offset = zoned_time(instant, zone).utcoffset() or timedelta()
     return (instant + offset // _MILLISECOND) // MINUTE_MS
 
 
@@ -177,15 +177,15 @@ def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:
     found = occurrences(wall, zone)
     if found:
         return found[0]
-    moved = _past_gap(wall, zone)
-    if in_zone(moved, zone).date() == day:
+    moved = _instant_after_gap(wall, zone)
+    if zoned_time(moved, zone).date() == day:
         return moved
     if not date_exists(day, zone):
         return None
     return _last_minute_before_gap(wall, zone)
 
 
-def _past_gap(wall: datetime, zone: tzinfo) -> EpochMs:
+def _instant_after_gap(wall: datetime, zone: tzinfo) -> EpochMs:
     """The instant of a time that clocks skip, moved on by the gap."""
     return EpochMs((wall - _offset(wall, zone, 0) - _EPOCH_ON_CLOCKS) // _MILLISECOND)
 
@@ -193,10 +193,10 @@ def _past_gap(wall: datetime, zone: tzinfo) -> EpochMs:
 def _last_minute_before_gap(wall: datetime, zone: tzinfo) -> EpochMs:
     """The last whole minute that clocks show before they skip the time `wall`."""
     before, after = (_offset(wall, zone, fold) for fold in (0, 1))
-    moved = _past_gap(wall, zone)
+    moved = _instant_after_gap(wall, zone)
     gap = range(moved - (after - before) // _MILLISECOND, moved + 1)  # clocks change within it
     changed = gap[bisect_left(gap, after, key=lambda one: _offset_at(EpochMs(one), zone))]
-    last = in_zone(EpochMs(changed - 1), zone)
+    last = zoned_time(EpochMs(changed - 1), zone)
     past_minute = timedelta(seconds=last.second, microseconds=last.microsecond) // _MILLISECOND
     return EpochMs(changed - 1 - past_minute)
 
@@ -218,20 +218,20 @@ def is_repeated(instant: EpochMs, zone: tzinfo) -> bool:
     """Whether clocks in the zone show the same date and time at another instant as well."""
     if isinstance(zone, timezone):
         return False
-    return len(occurrences(in_zone(instant, zone).replace(tzinfo=None), zone)) > 1
+    return len(occurrences(zoned_time(instant, zone).replace(tzinfo=None), zone)) > 1
 
 
 def date_exists(day: date, zone: tzinfo) -> bool:
     """Whether clocks in the zone ever show that date, even if they skip its midnight."""
     midnight = datetime.combine(day, time())
     return bool(occurrences(midnight, zone)) or (
-        in_zone(_past_gap(midnight, zone), zone).date() == day
+        zoned_time(_instant_after_gap(midnight, zone), zone).date() == day
     )
 
 
 def following_date(day: date, zone: tzinfo) -> date:
     """The date that clocks show instead of a date that they skip."""
-    return in_zone(_past_gap(datetime.combine(day, time()), zone), zone).date()
+    return zoned_time(_instant_after_gap(datetime.combine(day, time()), zone), zone).date()
 
 
 def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
@@ -240,19 +240,19 @@ def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
     As a rule that is at midnight; otherwise it is when clocks skip midnight, or go back over it.
     Raises OverflowError for the end of the year 9999.
     """
-    now = in_zone(instant, zone)
+    now = zoned_time(instant, zone)
     midnight = _midnight_after(now, instant, zone)
-    if in_zone(EpochMs(midnight - 1), zone).utcoffset() == now.utcoffset():
+    if zoned_time(EpochMs(midnight - 1), zone).utcoffset() == now.utcoffset():
         return midnight
     until_midnight = range(instant, midnight)
     changed = until_midnight[
         bisect_left(
             until_midnight,
             True,  # noqa: FBT003 - what the key becomes
-            key=lambda one: in_zone(EpochMs(one), zone).utcoffset() != now.utcoffset(),
+            key=lambda one: zoned_time(EpochMs(one), zone).utcoffset() != now.utcoffset(),
         )
     ]
-    return midnight if in_zone(EpochMs(changed), zone).date() == now.date() else EpochMs(changed)
+    return midnight if zoned_time(EpochMs(changed), zone).date() == now.date() else EpochMs(changed)
 
 
 def return_to_date(day: date, left: EpochMs, zone: tzinfo) -> EpochMs | None:
@@ -268,7 +268,7 @@ def _midnight_after(now: datetime, instant: EpochMs, zone: tzinfo) -> EpochMs:
     day = now.date() + timedelta(days=1)
     midnights = occurrences(datetime.combine(day, time()), zone)
     if not midnights:
-        return _past_gap(datetime.combine(day, time()), zone)
+        return _instant_after_gap(datetime.combine(day, time()), zone)
     return next((one for one in midnights if one > instant), midnights[-1])
 
 
@@ -283,7 +283,7 @@ def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochM
 
 def business_date(instant: EpochMs, zone: tzinfo) -> date:
     """The date that a flow triggered at that instant processes: the day before, in the zone."""
-    return in_zone(instant, zone).date() - timedelta(days=1)
+    return zoned_time(instant, zone).date() - timedelta(days=1)
 
 
 def _offset(wall: datetime, zone: tzinfo, fold: int) -> timedelta:
@@ -291,11 +291,11 @@ def _offset(wall: datetime, zone: tzinfo, fold: int) -> timedelta:
 
 
 def _offset_at(instant: EpochMs, zone: tzinfo) -> timedelta:
-    return cast("timedelta", in_zone(instant, zone).utcoffset())
+    return cast("timedelta", zoned_time(instant, zone).utcoffset())
 
 
 @lru_cache(maxsize=64)
-def _fixed(sign: str, hours: int, minutes: int) -> tzinfo:
+def _fixed_zone(sign: str, hours: int, minutes: int) -> tzinfo:
     if hours > 23 or minutes > 59:  # noqa: PLR2004 - the limits of RFC 3339's time-numoffset
         raise ValueError(f"no zone has the offset {sign}{hours:02d}:{minutes:02d}")
     offset = timedelta(hours=hours, minutes=minutes)

@@ -50,7 +50,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
             events=tuple(map(Occasion, value.get("events", NEEDS_A_PERSON))),
         )
 
-    def as_written(self) -> dict[str, Any]:
+    def json_object(self) -> dict[str, Any]:
         """The webhook as JSON, with the field names of the file."""
         return {
             "format": self.format.value,

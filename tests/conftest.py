@@ -12,7 +12,7 @@ import certifi
 import pytest
 from hypothesis import settings
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
 from tests.repositories import PROJECT, isolate
 from tests.sampling import QUICKLY
@@ -125,5 +125,5 @@ def sandbox() -> Sandbox:
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
     """One declared run, in a clone of a bare remote."""
     isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         yield make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(1))

@@ -14,9 +14,9 @@ from reconciler.times import (
     _zone_names,
     business_date,
     date_exists,
-    in_zone,
     local_instant,
     parse_zone,
+    zoned_time,
 )
 from tests.expansion.building import Stub, labels, runs
 
@@ -87,7 +87,7 @@ def test_clocks_show_the_date_that_a_trigger_time_is_made_for(shown: str) -> Non
                 assert gap[1] <= datetime.combine(wall.date(), time()) <= gap[2] - DAY, gap
                 assert not date_exists(wall.date(), zone)
                 continue
-            clock = in_zone(at, zone).replace(tzinfo=None)
+            clock = zoned_time(at, zone).replace(tzinfo=None)
             assert business_date(at, zone) == wall.date() - DAY, (gap, wall)
             if gap[1] <= wall < gap[2]:
                 past = clock - gap[2]

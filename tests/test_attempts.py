@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.ledger import Ledger, RunState
 from reconciler.model import Retry, Run
 from reconciler.plan import Action, PlannedRun, make_plan
-from reconciler.plan.prerequisites import another_follows, newest_attempt
+from reconciler.plan.prerequisites import newest_attempt, wants_another_attempt
 from tests.building import (
     NOW,
     a_claim,
@@ -49,21 +49,21 @@ fates = bad_ends | st.builds(
 def recorded(ledger: Ledger, run: Run, fate: str) -> Ledger:
     """The ledger once that has become of the attempt."""
     claim = f"claim {ledger.length}"
-    ledger = ledger.extended([a_claim(run, claim=claim)])
+    ledger = ledger.with_events([a_claim(run, claim=claim)])
     match fate:
         case "claimed":
             return ledger
         case "unknown":
-            return ledger.extended([an_unknown(run, claim)])
+            return ledger.with_events([an_unknown(run, claim)])
         case "absent":
-            return ledger.extended([an_absent(run, claim)])
+            return ledger.with_events([an_absent(run, claim)])
         case "rejected":
-            return ledger.extended([a_rejected(run, claim)])
+            return ledger.with_events([a_rejected(run, claim)])
         case "triggered":
-            return ledger.extended([a_triggered(run, f"i-{run.id}", claim)])
+            return ledger.with_events([a_triggered(run, f"i-{run.id}", claim)])
         case _:
             triggered = a_triggered(run, f"i-{run.id}", claim)
-            return ledger.extended([triggered, an_observed(run, fate)])
+            return ledger.with_events([triggered, an_observed(run, fate)])
 
 
 def history(run: Run, fates: Sequence[str]) -> Ledger:
@@ -118,7 +118,7 @@ def test_another_attempt_follows_a_wanted_end_while_any_is_left(
     wanted = run.retry is not None and not cancel and len(made) <= run.retry.max
     expected = bool(wanted and made and run.retry and made[-1] in run.retry.on)
     newest = newest_attempt(run, history(run, fates))
-    assert another_follows(run, newest) is expected
+    assert wants_another_attempt(run, newest) is expected
 
 
 @given(runs, fates)
@@ -127,7 +127,7 @@ def test_the_plan_starts_the_attempt_that_follows_and_no_other(
 ) -> None:
     ledger, made = history(run, fates), counted(fates)
     planned = plan_of(run, ledger)
-    follows = another_follows(run, newest_attempt(run, ledger))
+    follows = wants_another_attempt(run, newest_attempt(run, ledger))
     unstarted = not made or made[-1] in {"absent", "rejected"}
     attempt = len(made) + 1 if follows else max(len(made), 1)
     assert planned.id == run.but(attempt=attempt).id
@@ -165,7 +165,7 @@ def test_nothing_follows_what_has_not_ended(fate: str) -> None:
     run = a_run(retry=Retry(max=2, on=frozenset(BAD_ENDS)))
     newest = newest_attempt(run, history(run, [fate]))
     assert newest.state is not RunState.FAILED
-    assert not another_follows(run, newest)
+    assert not wants_another_attempt(run, newest)
 
 
 def test_nothing_follows_what_was_called_off() -> None:
@@ -177,7 +177,7 @@ def test_nothing_follows_what_was_called_off() -> None:
 
 def test_an_instance_that_was_run_again_in_the_service_needs_no_other_attempt() -> None:
     run = a_run(retry=Retry(max=2, on=frozenset({"FAIL"})))
-    ledger = history(run, ["FAIL"]).extended([an_observed(run, "SUCCESS")])
+    ledger = history(run, ["FAIL"]).with_events([an_observed(run, "SUCCESS")])
     assert plan_of(run, ledger).action is Action.DONE
 
 
@@ -192,7 +192,7 @@ def test_an_attempt_that_was_made_in_vain_is_made_again_only_if_it_is_still_want
     assert again.record is ledger.records[again.id]
     assert again.reason.startswith("refused before") is (in_vain == "rejected")
     for no_longer in (
-        plan_of(run, ledger.extended([an_observed(run, "SUCCESS")])),
+        plan_of(run, ledger.with_events([an_observed(run, "SUCCESS")])),
         plan_of(run.but(retry=None), ledger),
         plan_of(run.but(cancel=True), ledger),
     ):

@@ -85,7 +85,7 @@ class Site:
         options = replace(_OPTIONS, repo=self.root)
         workspace = Workspace.find(options)
         self.read.clear()
-        return workspace.declared(workspace.environments[0])
+        return workspace.read_declared(workspace.environments[0])
 
     @property
     def named(self) -> str:
@@ -115,14 +115,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     root = tmp_path / "site"
     root.mkdir()
     made = Site(root)
-    opened = worktree._FolderReading.opened
+    opened = worktree._FolderReading.open_file
 
     def watched(reading: worktree._FolderReading, path: str) -> object:
         if path.startswith("triggers/"):
             made.read.append(path)
         return opened(reading, path)
 
-    monkeypatch.setattr(worktree._FolderReading, "opened", watched)
+    monkeypatch.setattr(worktree._FolderReading, "open_file", watched)
     return made
 
 
@@ -227,7 +227,7 @@ def test_a_file_of_a_time_that_no_cache_can_hold_is_read_each_time(site: Site) -
 def test_a_clock_that_is_not_the_file_systems_proves_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "clock_of", lambda _: time.time_ns() - 10**10)
+    monkeypatch.setattr(cache, "read_file_clock", lambda _: time.time_ns() - 10**10)
     site.write("a", "b", "c")
     first = site.declared()
     assert site.declared() == first
@@ -274,12 +274,12 @@ def of_commit(site: Site, *, cached: bool) -> Declared:
     workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
     git_here = workspace.git()
     assert git_here is not None
-    commit = git_here.working_tree_commit()
+    commit = git_here.read_worktree_commit()
     assert commit is not None
     files = CommittedFiles(git_here, cached=cached)
 
     def read(environment: Environment, ceiling: Ceiling) -> Declared:
-        return files.declared(environment, CommittedBooks(git_here, commit), ceiling)
+        return files.read_declared(environment, CommittedBooks(git_here, commit), ceiling)
 
     (environment,) = workspace.environments
     found = read_related(workspace.configuration, environment, read, now=workspace.now)
@@ -390,7 +390,7 @@ def test_an_environment_that_goes_while_an_apply_reads_is_not_kept(
         tree = CommittedBooks(git_here, commit)
         for environment in files.configuration(tree, revision).environments.values():
             ceiling = Ceiling(bounds=bounds_of(environment.limits, workspace.now))
-            files.declared(environment, tree, ceiling)
+            files.read_declared(environment, tree, ceiling)
     files.keep()
     assert of_commit(site, cached=True) == of_commit(site, cached=False)
 
@@ -813,7 +813,7 @@ def test_what_is_judged_before_it_is_written_is_not_kept(site: Site) -> None:
     options = replace(_OPTIONS, repo=site.root)
     other = Source(path="triggers/b.yaml", content=manifest("other", 7).encode())
     workspace = replace(Workspace.find(options), unwritten=other)
-    found = workspace.declared(workspace.environments[0])
+    found = workspace.read_declared(workspace.environments[0])
     assert "other" in {run.name for run in found.runs}
     assert [run.name for run in site.declared().runs] == ["a", "b", "c"]
 
@@ -924,7 +924,7 @@ def test_what_was_met_is_forgotten_with_the_environment_that_it_was_read_by(
         for name in names:
             file = CommittedFile(path=f"triggers/{name}.yaml", oid=ObjectId(name * 40))
             content = (site.root / file.path).read_bytes()
-            known = caches.compared(asked, file, Source(path=file.path, content=content))
+            known = caches.find_by_content(asked, file, Source(path=file.path, content=content))
             assert (known is not None) == (of is environment)
             said.append((file, file.path, FileResult(file=file.path, runs=(), problems=())))
     caches.keep(moved.name, said)

@@ -23,7 +23,7 @@ from reconciler.model import Declared, Digest, EpochMs, Run, RunId, Source, cove
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.plan.changes import Change, Kind, changes
 from reconciler.plan.review import Review, refusals
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from tests.apply.service import ENVIRONMENT
 from tests.building import NOW, a_ledger, after
 from tests.sampling import examples
@@ -75,7 +75,7 @@ def pairs(draw: st.DrawFn) -> tuple[Declared, Declared, Ledger]:
         now[name] = draw(edits(name, _PLAIN[name]))
     was = read(before)
     fates = st.sampled_from(["none", "none", "triggered", "SUCCESS", "FAIL", "FAIL", "rejected"])
-    started = scheduled(was, a_ledger()).runs if draw(st.booleans()) else ()
+    started = schedule_runs(was, a_ledger()).runs if draw(st.booleans()) else ()
     ledger = a_ledger(*(one for run in started for one in fate(run, draw(fates))))
     return was, read(now), ledger
 
@@ -115,11 +115,11 @@ def ever_started(side: Declared, ledger: Ledger) -> Starts | None:
         plan = planned(side, ledger)
         if plan.problems:
             return None
-        starts = [one.run for one in plan.of_action(Action.START) if one.run is not None]
+        starts = [one.run for one in plan.runs_of_action(Action.START) if one.run is not None]
         if not starts:
             return found
         found |= {run.id: (run.digest, run.trigger_time, turn) for run in starts}
-        ledger = ledger.extended([one for run in starts for one in fate(run, "SUCCESS")])
+        ledger = ledger.with_events([one for run in starts for one in fate(run, "SUCCESS")])
     raise AssertionError
 
 
@@ -152,7 +152,7 @@ def test_changes_explain_what_is_ever_started_otherwise_and_nothing_else(
     assume(was is not None and will is not None)
     if was is None or will is None:
         raise AssertionError
-    sides = [scheduled(side, ledger) for side in (before, now)]
+    sides = [schedule_runs(side, ledger) for side in (before, now)]
     found = {one.id: one for one in changes(sides[0], sides[1], ledger)}
     told = {*found, *(one.before.id for one in found.values() if one.before is not None)}
     waiting = Waiting(runs=[*before.runs, *now.runs])
@@ -168,7 +168,7 @@ def check_that_it_is_true(
     change: Change, was: Starts, will: Starts, now: Declared, ledger: Ledger
 ) -> None:
     """None too many: each does what it says."""
-    waits = {one.id for one in planned(now, ledger).of_action(Action.WAIT)}
+    waits = {one.id for one in planned(now, ledger).runs_of_action(Action.WAIT)}
     match change.kind:
         case Kind.ADDED | Kind.RERUN:
             assert change.id not in was

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Declared, Digest, EpochMs, Match, Retry, Run, RunId, run_name
 from reconciler.plan import Action, Plan, make_plan
-from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.by_manifest import group_by_manifest
 from reconciler.plan.changes import FIELDS, Change, Kind, changes
-from reconciler.plan.pairs import unjudged
-from reconciler.schedule import scheduled
+from reconciler.plan.pairs import unjudged_names
+from reconciler.schedule import schedule_runs
 from tests.building import (
     EIGHT,
     NOW,
@@ -37,7 +37,7 @@ FAILED = a_run(retry=Retry(max=1, on=frozenset({"FAIL"})))
 
 
 def compared(before: Declared, now: Declared, ledger: Ledger) -> tuple[Change, ...]:
-    return changes(scheduled(before, ledger), scheduled(now, ledger), ledger)
+    return changes(schedule_runs(before, ledger), schedule_runs(now, ledger), ledger)
 
 
 def kinds(before: Sequence[Run], now: Sequence[Run], *recorded: Event) -> dict[str, str]:
@@ -170,7 +170,7 @@ def test_runs_of_a_file_that_cannot_be_read_are_neither_declared_nor_removed() -
     was = declared(a_run("a"), a_run("b"))
     now = broken(a_run("b"), at=a_run("a").place.file)
     assert compared(was, now, a_ledger()) == ()
-    assert unjudged(was, now) == {a_run("a").place.file: {"a"}}
+    assert unjudged_names(was, now) == {a_run("a").place.file: {"a"}}
     elsewhere = broken(a_run("b"), at=a_run("b").place.file)
     assert [one.kind for one in compared(was, elsewhere, a_ledger())] == [Kind.REMOVED]
 
@@ -179,14 +179,14 @@ def test_so_are_runs_that_may_have_moved_to_a_new_file_that_cannot_be_read() -> 
     was = declared(a_run("a"), a_run("b"))
     now = broken(a_run("b"), at="triggers/new.yaml")
     assert compared(was, now, a_ledger()) == ()
-    assert unjudged(was, now) == {"triggers/new.yaml": {"a"}}
-    assert unjudged(was, broken(at="triggers")) == {"triggers": {"a", "b"}}
+    assert unjudged_names(was, now) == {"triggers/new.yaml": {"a"}}
+    assert unjudged_names(was, broken(at="triggers")) == {"triggers": {"a", "b"}}
 
 
 def test_a_name_that_is_taken_hides_no_run() -> None:
     was = declared(a_run("a"), a_run("b"))
     now = declared(a_run("b"), problems=(a_problem(a_run("a").place.file, "name-taken"),))
-    assert unjudged(was, now) == {}
+    assert unjudged_names(was, now) == {}
 
 
 def test_what_ran_and_is_edited_here_is_refused() -> None:
@@ -207,7 +207,7 @@ def test_calling_off_what_still_runs_is_a_change_and_what_has_ended_is_none() ->
 def test_the_runs_of_a_manifest_are_told_together() -> None:
     one, two, other = (a_run(name) for name in ("a/1/S=x", "a/1/S=y", "b"))
     before, now = declared(one, two, other), declared(two)
-    found = by_manifest(compared(before, now, a_ledger()), before, now)
+    found = group_by_manifest(compared(before, now, a_ledger()), before, now)
     assert [(group.name, group.before, group.after) for group in found] == [
         ("a", 2, 1),
         ("b", 1, 0),
@@ -222,7 +222,7 @@ def test_a_renamed_manifest_goes_on_with_all_that_its_runs_were_before() -> None
         *(run.but(name=f"new/{run.flow_id}", formerly=("old",)) for run in (started, waits))
     )
     ledger = a_ledger(*ended(started, 1))
-    found = by_manifest(compared(before, now, ledger), before, scheduled(now, ledger))
+    found = group_by_manifest(compared(before, now, ledger), before, schedule_runs(now, ledger))
     assert [(one.name, one.former, one.before, one.after) for one in found] == [
         ("new", "old", 3, 2)
     ]
@@ -335,7 +335,7 @@ def renamed(before: Plan, now: Plan, found: dict[RunId, Kind]) -> dict[RunId, Ki
 
 
 def cancelled(plan: Plan) -> set[RunId]:
-    return {one.id for one in plan.of_action(Action.CANCEL)}
+    return {one.id for one in plan.runs_of_action(Action.CANCEL)}
 
 
 def is_called_off(change: Change) -> bool:
@@ -365,7 +365,7 @@ def check(before: Declared, now: Declared, ledger: Ledger) -> None:
     kinds = {id_: change.kind for id_, change in found.items()}
     assert {id_: kind for id_, kind in kinds.items() if id_ in wanted} == wanted
     assert kinds.keys() - wanted.keys() <= called_off | _renamed_records(found, ledger)
-    freed = {one.id for one in first.of_action(Action.DUPLICATE)}  # of what stood beside it
+    freed = {one.id for one in first.runs_of_action(Action.DUPLICATE)}  # of what stood beside it
     assert cancelled(second) - cancelled(first) - freed <= kinds.keys()
     for change in found.values():
         event(change.kind.value)
@@ -390,9 +390,9 @@ def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
     found = {change.id for change in compared(*world)}
     waited = {one.id for one in first.runs if one.action is Action.WAIT}
     starts: dict[RunId, tuple[object, EpochMs]] = {
-        one.id: (one.digest, one.trigger_time) for one in first.of_action(Action.START)
+        one.id: (one.digest, one.trigger_time) for one in first.runs_of_action(Action.START)
     }
-    for one in second.of_action(Action.START):
+    for one in second.runs_of_action(Action.START):
         if starts.get(one.id) != (one.digest, one.trigger_time):
             assert one.id in found or one.id in waited or first.problems
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests import git_servers
 from tests.environments import Setting, make_setting, patient, runs_of_one_flow_each
 from tests.git_servers import Count
@@ -45,7 +45,7 @@ def reached(
     """
     isolate(monkeypatch, tmp_path)
     way: Way = request.param
-    with running(sandbox) as gateway:
+    with run_sandbox(sandbox) as gateway:
         files = {**runs_of_one_flow_each(1), **patient(gateway)}
         setting = make_setting(tmp_path / "all", gateway, sandbox, files)
         with way(setting.origin) as (url, count):

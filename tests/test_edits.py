@@ -15,7 +15,7 @@ from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.rules import check, edit_notes
-from reconciler.schedule import scheduled, shared_minutes
+from reconciler.schedule import schedule_runs, shared_minutes
 from reconciler.times import format_instant
 from tests.building import NOW, a_claim, a_ledger, a_rejected, a_triggered, an_observed
 
@@ -51,10 +51,10 @@ def timed(first: str, last: str, every: str) -> dict[str, Any]:
 
 def started(declared: Declared, ledger: Ledger = EMPTY) -> Ledger:
     """The ledger after all that is declared and was not started was."""
-    runs = [run for run in scheduled(declared, ledger).runs if run.id not in ledger.records]
+    runs = [run for run in schedule_runs(declared, ledger).runs if run.id not in ledger.records]
     claim = a_claim(*runs, claim=f"c{len(ledger.records)}")
     outcomes = (a_triggered(run, f"i-{run.id}", claim.claim) for run in runs)
-    return ledger.extended([claim, *outcomes])
+    return ledger.with_events([claim, *outcomes])
 
 
 def problems(
@@ -66,7 +66,7 @@ def problems(
     now: EpochMs | None = NOW,
 ) -> Sequence[Problem]:
     found = check(
-        scheduled(declared, ledger),
+        schedule_runs(declared, ledger),
         ledger,
         same_minute_allowed=shared,
         surroundings=around,
@@ -77,7 +77,7 @@ def problems(
 
 def names(declared: Declared, ledger: Ledger) -> dict[str, bool]:
     """The runs by their names, and whether each was started."""
-    return {run.name: run.id in ledger.records for run in scheduled(declared, ledger).runs}
+    return {run.name: run.id in ledger.records for run in schedule_runs(declared, ledger).runs}
 
 
 # The same work again
@@ -352,7 +352,7 @@ def test_a_stagger_that_is_taken_away_moves_nothing_and_blocks_nothing() -> None
     ledger = started(read(sites | {"stagger": "1m"}))
     after = read(sites)
     assert problems(after, ledger, shared=False) == ()
-    times = {run.id: run.trigger_time for run in scheduled(after, ledger).runs}
+    times = {run.id: run.trigger_time for run in schedule_runs(after, ledger).runs}
     assert times == {run: record.trigger_time for run, record in ledger.records.items()}
     more = read(sites | {"matrix": {"SITE": ["x", "y", "z"]}})
     assert {one.code for one in problems(more, ledger, shared=False)} == {"collision"}
@@ -363,12 +363,12 @@ def test_a_later_revision_keeps_each_runs_minute() -> None:
     ledger = started(read(sites))
     wider = sites | {"matrix": {"SITE": ["a", "x", "y", "z"]}}
     again = read(wider | {"revision": 2})
-    times = {run.name: run.trigger_time for run in scheduled(again, ledger).runs}
+    times = {run.name: run.trigger_time for run in schedule_runs(again, ledger).runs}
     assert {record.run: record.trigger_time for record in ledger.records.values()}.items() <= (
         times.items()
     )
     third = started(again, ledger)
-    later = scheduled(read(wider | {"revision": 3}), third).runs
+    later = schedule_runs(read(wider | {"revision": 3}), third).runs
     assert {run.name: run.trigger_time for run in later} == times
 
 
@@ -380,7 +380,7 @@ def test_two_instants_of_one_local_minute_collide() -> None:
     assert problems(read(hours, NEW_YORK), EMPTY) == ()
     staggered = read(hours | {"stagger": "1m"}, NEW_YORK)
     assert problems(staggered, EMPTY, shared=False) == ()
-    placed = scheduled(staggered, EMPTY).runs
+    placed = schedule_runs(staggered, EMPTY).runs
     assert not list(shared_minutes(placed, NEW_YORK))
 
 
@@ -445,7 +445,7 @@ def test_a_later_revision_keeps_its_minute_also_beside_a_new_run_that_has_it() -
     ledger = started(read(sites))
     new = read_as("aa", DAILY | {"parameters": {"S": "z"}})
     both = together(read(sites | {"revision": 2}), new)
-    times = {run.id: run.trigger_time for run in scheduled(both, ledger).runs}
+    times = {run.id: run.trigger_time for run in schedule_runs(both, ledger).runs}
     assert {f"{run}@2": record.trigger_time for run, record in ledger.records.items()}.items() <= (
         times.items()
     )
@@ -577,7 +577,7 @@ def test_two_manifests_do_not_go_on_with_one_run(heirs: str, *, ran: bool) -> No
     ledger = started(first) if ran else refused
     one, other = (DAILY | {"at": "08:00", "formerly": "a"} | more for more in HEIRS[heirs])
     both = together(read_as("b", one), read_as("c", other))
-    found = scheduled(both, ledger).runs
+    found = schedule_runs(both, ledger).runs
     assert len({run.name for run in found}) == len(found) == 4
     told = problems(both, ledger)
     assert [(one.code, one.pointer) for one in told] == [("name-taken", "/spec/formerly")] * 2
@@ -590,7 +590,7 @@ def test_a_manifest_does_not_go_on_with_a_run_that_another_declares() -> None:
     heir = read_as("b", DAILY | {"formerly": "a", "revision": 3, "flowId": 2})
     for revision in (1, 2, 3):
         both = together(read(DAILY | {"revision": revision}), heir)
-        found = scheduled(both, ledger).runs
+        found = schedule_runs(both, ledger).runs
         assert len({run.name for run in found}) == len(found)
         own, heirs = problems(both, ledger)[:1], problems(both, ledger)[1:]
         assert [(one.code, one.pointer) for one in own] == [("name-taken", "/metadata/name")]
@@ -607,7 +607,7 @@ def test_a_manifest_may_be_split_among_several() -> None:
     )
     both = together(one, other)
     assert problems(both, ledger) == ()
-    assert [run.id for run in scheduled(both, ledger).runs] == [
+    assert [run.id for run in schedule_runs(both, ledger).runs] == [
         "a/2024-03-01/SITE=x",
         "a/2024-03-02/SITE=x",
         "a/2024-03-01/SITE=y@2",
@@ -622,7 +622,7 @@ def test_a_name_that_another_manifest_has_taken_up_is_left_to_it() -> None:
         read_as("x", DAILY | {"flowId": 2}), read_as("b", DAILY | {"formerly": ["x", "a"]})
     )
     assert problems(both, ledger) == ()
-    assert {run.id for run in scheduled(both, ledger).runs} == ledger.records.keys()
+    assert {run.id for run in schedule_runs(both, ledger).runs} == ledger.records.keys()
 
 
 def test_a_later_revision_runs_all_of_it_again_whatever_its_runs_are_called() -> None:
@@ -668,7 +668,7 @@ def test_what_depends_on_a_renamed_backfill_waits_for_all_of_it(needed: str) -> 
     assert problems(both, ledger) == ()
     (planned,) = [one for one in plan(both, ledger).runs if one.id == "report"]
     assert planned.action is Action.WAIT
-    ended = ledger.extended([an_observed(run, 1) for run in read(DAILY).runs])
+    ended = ledger.with_events([an_observed(run, 1) for run in read(DAILY).runs])
     (planned,) = [one for one in plan(both, ended).runs if one.id == "report"]
     everything = needed == "b"
     assert planned.action is (Action.WAIT if everything else Action.START)

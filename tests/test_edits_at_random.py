@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from reconciler.expansion.characters import look
+from reconciler.expansion.characters import visible_form
 from reconciler.ledger import Record
 from reconciler.model import combination_of, run_name, run_revision
 from reconciler.times import business_date
@@ -30,7 +30,10 @@ _GRIDS = st.sampled_from(
 )
 # Some look alike.
 _VALUES = st.lists(
-    st.sampled_from(["x", "y", "z", "x ", "y\u200b"]), min_size=1, max_size=3, unique_by=look
+    st.sampled_from(["x", "y", "z", "x ", "y\u200b"]),
+    min_size=1,
+    max_size=3,
+    unique_by=visible_form,
 )
 _EDITS = st.one_of(
     st.tuples(st.just("from"), _DATES),
@@ -70,7 +73,9 @@ def same_work(one: Record, other: Record) -> bool:
     return (
         len(days) == 1
         and run_revision(one.run) == run_revision(other.run)
-        and all(look(unquote(mine[key])) == look(unquote(hers[key])) for key in shared)
+        and all(
+            visible_form(unquote(mine[key])) == visible_form(unquote(hers[key])) for key in shared
+        )
     )
 
 

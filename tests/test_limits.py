@@ -48,7 +48,7 @@ def a_plan(
 
 
 def starts(plan: Plan) -> list[str]:
-    return [one.id.rpartition("-")[2] for one in plan.of_action(Action.START)]
+    return [one.id.rpartition("-")[2] for one in plan.runs_of_action(Action.START)]
 
 
 def waiting(plan: Plan) -> list[PlannedRun]:
@@ -87,7 +87,7 @@ def test_what_has_ended_or_was_not_started_takes_none(fate: str) -> None:
 def test_an_attempt_needs_a_place_as_well_and_does_not_keep_that_of_the_one_before() -> None:
     runs = a_backfill(max_active=1, retry=Retry(max=1, on=frozenset({"FAIL"})))
     plan = a_plan(runs, *a_history(runs[0], "FAIL"))
-    assert [one.id for one in plan.of_action(Action.START)] == ["b/2024-03-01#2"]
+    assert [one.id for one in plan.runs_of_action(Action.START)] == ["b/2024-03-01#2"]
     again = a_plan(runs, *a_history(runs[0], "FAIL", "triggered"))
     assert starts(again) == []
 
@@ -108,7 +108,7 @@ def test_what_ran_under_a_former_name_takes_a_place_unless_another_goes_on_with_
 def test_each_manifest_has_places_of_its_own() -> None:
     one, other = a_backfill("a", 2, max_active=1), a_backfill("b", 2, max_active=1, flow_id=9)
     plan = a_plan([*one, *other], *a_history(one[0], "triggered"))
-    assert [run.id for run in plan.of_action(Action.START)] == ["b/2024-03-01"]
+    assert [run.id for run in plan.runs_of_action(Action.START)] == ["b/2024-03-01"]
 
 
 def test_what_the_service_refused_keeps_no_place_from_others() -> None:
@@ -158,7 +158,7 @@ def test_a_flow_has_no_more_under_way_than_the_environment_says() -> None:
     one, other = a_backfill("a", 2), a_backfill("b", 2, parameters=())
     single = a_run("single", flow_id=9)
     plan = a_plan([*one, *other, single], *a_history(other[1], "triggered"), per_flow=2)
-    assert [run.id for run in plan.of_action(Action.START)] == ["a/2024-03-01", "single"]
+    assert [run.id for run in plan.runs_of_action(Action.START)] == ["a/2024-03-01", "single"]
     assert {run.reason for run in waiting(plan)} == {
         "of flow 3377, 1 of 2 at most are under way, and 1 starts now"
     }
@@ -168,7 +168,7 @@ def test_a_run_that_finds_its_flow_full_takes_no_place_of_its_manifest() -> None
     runs = [*a_backfill("a", 1), *a_backfill("b", 2, max_active=1, parameters=())]
     runs[-1] = runs[-1].but(flow_id=9)
     plan = a_plan(runs, *a_history(runs[0], "triggered"), per_flow=1)
-    assert [run.id for run in plan.of_action(Action.START)] == ["b/2024-03-02"]
+    assert [run.id for run in plan.runs_of_action(Action.START)] == ["b/2024-03-02"]
 
 
 # stopAfter

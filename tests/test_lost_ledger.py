@@ -12,7 +12,7 @@ from reconciler.errors import LedgerError
 from reconciler.git import Git
 from reconciler.repository.settings import read_configuration
 from reconciler.repository.store import GitStore
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 from tests.sampling import sampled
@@ -24,7 +24,7 @@ LEDGER = "state/test/ledger.jsonl"
 def applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
     """A repository whose two runs have been started and recorded."""
     isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {**runs_of_one_flow_each(2), **patient(url)}
         setting = make_setting(tmp_path / "all", url, sandbox, files)
         done = setting.run("apply")
@@ -58,7 +58,7 @@ def test_the_commands_that_the_message_names_bring_the_ledger_back(
 ) -> None:
     """In a new clone, which has nothing but what the remote keeps."""
     isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {**runs_of_one_flow_each(2), **patient(url)}
         if apart:
             files["reconciler.yaml"] += "git: {ledgerBranch: the-ledger}\n"

@@ -365,7 +365,7 @@ def test_the_summary_counts_the_actions_that_there_are() -> None:
     suspended = a_run("later", flow_id=9, suspend=True)
     plan = planned(*runs_apart(2), suspended)
     assert plan.summary == {"trigger": 2, "wait": 1}
-    assert len(plan.of_action(Action.START)) == 2
+    assert len(plan.runs_of_action(Action.START)) == 2
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_every_plan_keeps_the_promise(
 ) -> None:
     ledger = Ledger.of(history)
     plan = planned(*runs, ledger=ledger, now=now, problems=problems, same_minute_allowed=allowed)
-    triggers = plan.of_action(Action.START)
+    triggers = plan.runs_of_action(Action.START)
     # Each declared run is there once, and so is whatever else may have been started.
     ids = [run.id for run in plan.runs]
     assert len(set(ids)) == len(ids)
@@ -502,10 +502,10 @@ def test_a_run_that_was_triggered_is_never_triggered_again(
 ) -> None:
     ledger = Ledger.of(history)
     first = planned(*runs, ledger=ledger, same_minute_allowed=True)
-    starts = [run.run for run in first.of_action(Action.START) if run.run]
+    starts = [run.run for run in first.runs_of_action(Action.START) if run.run]
     if not starts:
         return
     recorded = [a_triggered(run, f"new-{run.id}", "new") for run in starts]
-    after_apply = ledger.extended([a_claim(*starts, claim="new"), *recorded])
+    after_apply = ledger.with_events([a_claim(*starts, claim="new"), *recorded])
     again = planned(*runs, ledger=after_apply, same_minute_allowed=True)
-    assert not {run.id for run in starts} & {run.id for run in again.of_action(Action.START)}
+    assert not {run.id for run in starts} & {run.id for run in again.runs_of_action(Action.START)}

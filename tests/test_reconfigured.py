@@ -13,7 +13,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.model import Source
-from reconciler.plan.review import former_names, reconfigured
+from reconciler.plan.review import changed_settings, former_names
 from reconciler.webhooks import Occasion, Webhook, WebhookFormat
 from tests.environments import configuration
 
@@ -24,7 +24,7 @@ TEST = HERE.environments["test"]
 
 
 def differences(before: Configuration | None, after: Configuration) -> dict[str, tuple[Any, Any]]:
-    return {one.pointer: (one.before, one.after) for one in reconfigured(before, after, "test")}
+    return {one.pointer: (one.before, one.after) for one in changed_settings(before, after, "test")}
 
 
 def with_environment(environment: Environment) -> Configuration:
@@ -107,12 +107,12 @@ def test_of_what_is_new_only_that_is_shown_which_is_not_so_anyway() -> None:
         one: f"/environments/test/gateway/{one}" for one in ("url", "orgId", "userId", "timezone")
     }
     for before in (None, other):
-        shown = {one.pointer for one in reconfigured(before, after, "test") if not one.is_usual}
+        shown = {one.pointer for one in changed_settings(before, after, "test") if not one.is_usual}
         assert {"/environments/test/manifests", *gateway.values()} <= shown
         assert "/environments/test/limits/concurrency" in shown
         assert "/environments/test/limits/claimSeconds" not in shown
         assert "/retired" not in shown
-    (back,) = reconfigured(
+    (back,) = changed_settings(
         after, with_environment(replace(after.environments["test"], limits=Limits())), "test"
     )
     assert not back.is_usual  # though it is as by default now
@@ -152,7 +152,7 @@ def test_one_that_still_stands_there_or_that_two_could_be_was_not_renamed() -> N
 
 def test_a_renamed_environment_is_compared_with_what_it_was() -> None:
     limits = replace(TEST.limits, concurrency=1)
-    found = reconfigured(named(old=TEST), named(new=replace(TEST, limits=limits)), "new", "old")
+    found = changed_settings(named(old=TEST), named(new=replace(TEST, limits=limits)), "new", "old")
     assert {one.pointer: (one.before, one.after) for one in found} == {
         "/environments": ("old", "new"),
         "/environments/new/limits/concurrency": (TEST.limits.concurrency, 1),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.git import CompletedGit, command, lasting
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone, write_hook
 from tests.sampling import sampled
@@ -22,7 +22,7 @@ BESIDE, BRANCH = "refs/reconciler/ledger/main%3Atest", "refs/heads/reconciler-tr
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
     """One declared run; a claim that expires would make an apply ask more often."""
     isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {**runs_of_one_flow_each(1), **patient(url)}
         yield make_setting(tmp_path / "all", url, sandbox, files)
 

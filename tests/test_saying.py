@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.cli.main import LazyGroup, reconciler
-from reconciler.cli.saying import Outlet, outlets, say, show
+from reconciler.cli.saying import Outlet, say, show, wrap_streams
 from reconciler.render.json_output import json_document
-from reconciler.render.safe import inert, is_harmful
+from reconciler.render.safe import escape_output, is_harmful
 from tests.render.values import texts
 from tests.repositories import PROJECT
 
@@ -94,7 +94,7 @@ def written(*texts: str, encoding: str = "utf-8") -> str:
     ],
 )
 def test_a_line_is_inert(line: str, shown: str) -> None:
-    assert inert(line) == shown
+    assert escape_output(line) == shown
     assert written(f"{line}\n") == f"{shown}\n"
 
 
@@ -108,13 +108,15 @@ def test_many_lines_at_once_are_inert_as_each_one_is(
     text: str, begins: bool, painted: bool
 ) -> None:
     first, *others = text.split("\n")
-    expected = [inert(first, begins=begins, painted=painted)]
-    expected += [inert(line, painted=painted) for line in others]
-    assert inert(text, begins=begins, painted=painted) == "\n".join(expected)
+    expected = [escape_output(first, begins=begins, painted=painted)]
+    expected += [escape_output(line, painted=painted) for line in others]
+    assert escape_output(text, begins=begins, painted=painted) == "\n".join(expected)
 
 
 def test_only_colours_that_are_meant_reach_the_terminal() -> None:
-    assert inert("\x1b[31mred\x1b[0m\x1b[2J", painted=True) == "\x1b[31mred\x1b[0m\\u001b[2J"
+    assert (
+        escape_output("\x1b[31mred\x1b[0m\x1b[2J", painted=True) == "\x1b[31mred\x1b[0m\\u001b[2J"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_json_means_the_same_in_any_encoding(text: str, encoding: str) -> None:
 
 
 def test_what_anybody_prints_meanwhile_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    with outlets(), outlets():
+    with wrap_streams(), wrap_streams():
         click.echo("::error::\x9b2Jx")
         sys.stderr.write("\rx\n")
     assert capsys.readouterr() == ("\\u003a:error::\\u009b2Jx\n", "\\u000dx\n")
@@ -159,7 +161,7 @@ def test_click_does_not_write_around_it_where_the_encoding_is_ascii(
 ) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    with outlets():
+    with wrap_streams():
         click.echo("::风\x9b")
     assert raw.getvalue() == b"\\u003a:\\u98ce\\u009b\n"
 
@@ -167,7 +169,7 @@ def test_click_does_not_write_around_it_where_the_encoding_is_ascii(
 def test_without_streams_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    with outlets():
+    with wrap_streams():
         say("x")
         show("x\n")
 

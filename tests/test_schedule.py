@@ -12,7 +12,7 @@ from msgspec import Struct
 from reconciler.ledger import Ledger, events
 from reconciler.model import EpochMs, Run, RunId, Stagger, run_digest
 from reconciler.rules import check
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from reconciler.times import MINUTE_MS
 from tests.building import (
     EIGHT,
@@ -55,7 +55,7 @@ def minutes(runs: Iterable[Run], ledger: Ledger = EMPTY) -> dict[str, int]:
     """When each run is to start, in minutes after eight."""
     return {
         run.id: (run.trigger_time - EIGHT) // MINUTE_MS
-        for run in scheduled(declared(*runs), ledger).runs
+        for run in schedule_runs(declared(*runs), ledger).runs
     }
 
 
@@ -76,7 +76,7 @@ def test_runs_of_one_time_start_a_step_apart() -> None:
 
 
 def test_the_digest_stays_and_the_delay_is_told() -> None:
-    runs = scheduled(declared(a_site("a"), a_site("b")), EMPTY).runs
+    runs = schedule_runs(declared(a_site("a"), a_site("b")), EMPTY).runs
     assert [run.delay for run in runs] == [0, MINUTE_MS]
     assert [run.digest for run in runs] == [
         run_digest(run.flow_id, EIGHT, run.parameters) for run in runs
@@ -145,7 +145,7 @@ def test_a_run_that_is_declared_anew_as_something_else_is_given_a_minute_anew() 
 def test_without_a_free_minute_a_run_collides_where_it_is() -> None:
     runs = [a_site(name, slots=2) for name in "abc"]
     assert minutes(runs) == {"a": 0, "b": 1, "c": 0}
-    found = check(scheduled(declared(*runs), EMPTY), EMPTY, same_minute_allowed=False)
+    found = check(schedule_runs(declared(*runs), EMPTY), EMPTY, same_minute_allowed=False)
     assert found.colliding == {"a", "c"}
 
 
@@ -219,13 +219,13 @@ def test_what_was_started_never_moves_whatever_is_added_removed_or_reordered(
     ledger = EMPTY
     for number, edit in enumerate(data.draw(edits(len(universe)))):
         plain = [universe[index] for index in edit.runs]
-        runs = {run.id: run for run in scheduled(declared(*plain), ledger).runs}
+        runs = {run.id: run for run in schedule_runs(declared(*plain), ledger).runs}
         assert list(runs) == [run.id for run in plain]
         for run in plain:
             check_place(run, runs, ledger)
         check_apart(list(runs.values()), ledger)
         check_again(plain, list(runs.values()), ledger)
-        ledger = ledger.extended(
+        ledger = ledger.with_events(
             _applied(
                 [runs[universe[index].id] for index in edit.claimed if index in edit.runs],
                 edit.outcome,
@@ -276,10 +276,10 @@ def check_again(plain: Sequence[Run], placed: Sequence[Run], ledger: Ledger) -> 
     """Neither the order matters, nor that it is done twice, nor that what was chosen is claimed."""
     times = {run.id: run.trigger_time for run in placed}
     for runs in (list(reversed(plain)), placed):
-        again = scheduled(declared(*runs), ledger).runs
+        again = schedule_runs(declared(*runs), ledger).runs
         assert {run.id: run.trigger_time for run in again} == times
-    claimed = ledger.extended(_applied(placed, "none", "again", ledger))
-    assert list(scheduled(declared(*plain), claimed).runs) == list(placed)
+    claimed = ledger.with_events(_applied(placed, "none", "again", ledger))
+    assert list(schedule_runs(declared(*plain), claimed).runs) == list(placed)
 
 
 def _applied(

@@ -11,7 +11,7 @@ from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, Run, Source
 from reconciler.plan import Action, Plan, Reason, make_plan
 from reconciler.rules import check
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from tests.building import NOW, a_claim, a_ledger, a_triggered, an_observed, calls
 
 HEAD = (
@@ -49,7 +49,7 @@ def reasons(plan: Plan) -> Mapping[str, str]:
 
 
 def starts(plan: Plan) -> list[str]:
-    return [one.id for one in plan.of_action(Action.START)]
+    return [one.id for one in plan.runs_of_action(Action.START)]
 
 
 def ended(declared: Declared, **statuses: str) -> list[Event]:
@@ -262,7 +262,7 @@ def test_a_former_name_that_means_a_part_only_is_refused(match: str) -> None:
         backfill("report", f"dependsOn: {match}", *SITES),
     )
     ledger = a_ledger(*ended(before, import_2024_03_01_x="SUCCESS"))
-    found = check(scheduled(now, ledger), ledger, same_minute_allowed=True)
+    found = check(schedule_runs(now, ledger), ledger, same_minute_allowed=True)
     words = (
         "spec.dependsOn[0]: import is called new now, and not all of its runs have run under that "
         "name: write new"
@@ -272,7 +272,7 @@ def test_a_former_name_that_means_a_part_only_is_refused(match: str) -> None:
 
 
 def problems(*documents: str) -> list[str]:
-    found = check(scheduled(read(*documents), a_ledger()), a_ledger(), same_minute_allowed=True)
+    found = check(schedule_runs(read(*documents), a_ledger()), a_ledger(), same_minute_allowed=True)
     return [
         f"{one.place.line}:{one.place.column} {one.code} {one.message}" for one in found.problems
     ]

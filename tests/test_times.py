@@ -18,12 +18,12 @@ from reconciler.times import (
     date_exists,
     end_of_date,
     format_instant,
-    in_zone,
     local_instant,
     occurrences,
     parse_foreign_zone,
     parse_instant,
     parse_zone,
+    zoned_time,
 )
 from tests.expansion.building import CHANGES, clocks_around
 
@@ -166,7 +166,7 @@ def test_any_text_is_an_instant_or_a_value_error(text: str) -> None:
     ],
 )
 def test_a_zone_goes_by_the_names_that_the_service_uses(name: str, hours: float) -> None:
-    offset = in_zone(utc("2024-03-02T00:00:00"), parse_zone(name)).utcoffset()
+    offset = zoned_time(utc("2024-03-02T00:00:00"), parse_zone(name)).utcoffset()
     assert offset == timedelta(hours=hours)
 
 
@@ -222,7 +222,7 @@ def test_a_zone_is_written_as_in_the_list_of_all(name: str) -> None:
 )
 def test_a_service_may_name_its_zone_in_its_own_way(name: str, minutes: int) -> None:
     zone = parse_foreign_zone(name)
-    assert in_zone(utc("2024-03-02T00:00:00"), zone).utcoffset() == timedelta(minutes=minutes)
+    assert zoned_time(utc("2024-03-02T00:00:00"), zone).utcoffset() == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_zones_are_those_of_the_package_whatever_files_the_system_has(
     try:
         for name in ("Europe/Paris", "Europe/Rome"):
             zone = parse_zone(name)
-            assert in_zone(summer, zone).utcoffset() == timedelta(hours=2)
+            assert zoned_time(summer, zone).utcoffset() == timedelta(hours=2)
             assert str(zone) == name
             assert zone is parse_zone(name)
     finally:
@@ -275,12 +275,12 @@ def test_a_local_time_that_clocks_show_is_shown_at_its_instant(
     zone = parse_zone(name)
     instant = local_instant(day, at, zone)
     assert instant is not None
-    shown = in_zone(instant, zone).replace(tzinfo=None)
+    shown = zoned_time(instant, zone).replace(tzinfo=None)
     skipped = shown - datetime.combine(day, at)  # positive only where the clock skips the time
     if skipped:
         assert timedelta(0) < skipped <= timedelta(hours=1)
-        before = in_zone(EpochMs(instant - 3_600_000), zone)
-        assert before.utcoffset() != in_zone(instant, zone).utcoffset()
+        before = zoned_time(EpochMs(instant - 3_600_000), zone)
+        assert before.utcoffset() != zoned_time(instant, zone).utcoffset()
 
 
 @pytest.mark.parametrize(
@@ -380,4 +380,4 @@ def test_a_time_that_occurs_at_all_occurs_first_at_its_local_instant(
 @given(instants.filter(lambda instant: FIRST + 86_400_000 < instant < LAST - 86_400_000))
 def test_an_instant_stays_itself_in_any_zone(instant: EpochMs) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
-    assert all(in_zone(instant, parse_zone(name)) == moment for name in ZONES)
+    assert all(zoned_time(instant, parse_zone(name)) == moment for name in ZONES)

@@ -230,7 +230,7 @@ def test_nobody_forks_while_threads_run(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_report_counts_once_all_of_it_is_there() -> None:
-    memory = together._memory()
+    memory = together._open_memory()
     worker = together._Worker(process=0, memory=memory)
     whole = len(b"read").to_bytes(4, "big") + b"read"
     for part in (whole[:2], whole[2:6], whole[6:] + whole[:5]):

@@ -17,7 +17,7 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look
 from reconciler.apply.nonces import claim_named_in
 from reconciler.apply.ports import Gateway, Instance, Snapshot
-from reconciler.apply.spoken import check_its, instance_of, message_of, shows_minute
+from reconciler.apply.spoken import ask_for_instance, check_instance, message_of, shows_minute
 from reconciler.apply.suspect import Standing, Suspect, contradicts
 from reconciler.errors import RefusedError
 from reconciler.identity import service_of
@@ -57,7 +57,7 @@ class Adopting:
         """Refuse a run that may have been started otherwise, and an instance that does not fit."""
         check_ledgers(snapshot)
         planned = {one.id: one for one in plan_at(snapshot, now).runs}
-        runs = [pending(run, planned.get(run)) for run in self.runs]
+        runs = [check_pending(run, planned.get(run)) for run in self.runs]
         if self._asked is None:
             return
         judging = Judging.of(snapshot, look_of(snapshot, *self._asked))
@@ -70,9 +70,9 @@ class Adopting:
         """Ask the service for the instances. Raises RefusedError for one that does not fit."""
         for run, instance in self._wanted.items():
             if run not in self._found:
-                self._found[run] = await instance_of(gateway, instance)
+                self._found[run] = await ask_for_instance(gateway, instance)
         self._asked = gateway, service
-        self.check(snapshot, service.earliest())
+        self.check(snapshot, service.earliest_time())
         return [
             Fitting(run=run, listed=(found,), fitting=(found,))
             for run, found in self._found.items()
@@ -82,11 +82,13 @@ class Adopting:
         """The adoptions to record."""
         planned = {one.id: one for one in plan_at(snapshot, now).runs}
         return [
-            self._adopted(pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now)
+            self._build_adoption(
+                check_pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now
+            )
             for one in shown
         ]
 
-    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+    def find_ledger(self, snapshot: Snapshot) -> Ledger | None:
         """The ledger that holds these very adoptions."""
         return next(
             (one for one in snapshot.ledgers if one.claims.keys() >= {*self._nonces.values()}), None
@@ -99,7 +101,7 @@ class Adopting:
             what += f" as {self._wanted[self.runs[0]]}"
         return message_of(snapshot, self.runs, what, list(self._nonces.values()))
 
-    def _adopted(
+    def _build_adoption(
         self, run: Run, found: Instance, snapshot: Snapshot, now: EpochMs
     ) -> events.Adopted:
         time = time_of(run, found)
@@ -139,12 +141,12 @@ class Judging(Struct, frozen=True, kw_only=True):
     def check(self, adoption: Adoption, run: Run, found: Instance) -> None:
         """Raise RefusedError unless the instance can be the run's, and nobody else's."""
         time = time_of(run, found)
-        check_its(run.id, run.flow_id, time, found, sure=adoption.sure)
+        check_instance(run.id, run.flow_id, time, found, sure=adoption.sure)
         suspect = suspect_of(run, time, self.zone)
         if not adoption.forced and contradicts(suspect, found):
             raise RefusedError(
                 f"instance {found.id} shows other parameters than {run.id} has: "
-                f"{', '.join(_differing(run, found))}",
+                f"{', '.join(_differing_parameters(run, found))}",
                 hint="Say --force with a --reason if it did the run's work all the same.",
             )
         shows_others = found.parameters is not None and not carries(run, found)
@@ -202,7 +204,7 @@ def check_ledgers(snapshot: Snapshot) -> None:
         raise RefusedError(f"nothing can be adopted: {problem}")
 
 
-def pending(run: RunId, planned: PlannedRun | None) -> Run:
+def check_pending(run: RunId, planned: PlannedRun | None) -> Run:
     """The run as it would be started. Raises RefusedError unless it is still to be started."""
     if planned is None or planned.run is None:
         raise RefusedError(
@@ -241,7 +243,7 @@ def carries(run: Run, found: Instance) -> bool:
     return found.parameters is not None and sorted(found.parameters) == sorted(run.parameters)
 
 
-def _differing(run: Run, found: Instance) -> list[str]:
+def _differing_parameters(run: Run, found: Instance) -> list[str]:
     """The names of the parameters that it shows otherwise. No values: some are sensitive."""
     listed = {key.casefold(): value for key, value in found.parameters or ()}
     return [key for key, value in run.parameters if listed.get(key.casefold(), value) != value]

@@ -52,7 +52,7 @@ def shares_a_minute(run: Run, look: Look) -> bool:
         return True
     known = look.known
     started = known.starts_in(run.flow_id, run.trigger_time)
-    return bool(started or known.in_doubt_in(run.flow_id, run.trigger_time))
+    return bool(started or known.runs_in_doubt(run.flow_id, run.trigger_time))
 
 
 class Stood(Struct, frozen=True, kw_only=True):
@@ -95,7 +95,9 @@ async def look_before(
     for run in runs:
         minutes[_minute(run)].append(run)
     for minute in [*stood]:
-        if minute not in minutes or not _counts(stood[minute], minutes[minute], look, latest()):
+        if minute not in minutes or not _is_still_valid(
+            stood[minute], minutes[minute], look, latest()
+        ):
             del stood[minute]
     while missing := {one: its for one, its in minutes.items() if one not in stood}:
         began = look.now()  # the search must show what had to be listed by then
@@ -105,8 +107,8 @@ async def look_before(
             ids = {one.id for one in seen}
             for minute, its in missing.items():
                 within = minute[0] == flow_id and start <= minute[1] and minute[2] <= end
-                if within and not _awaited(its, look, ids, began):
-                    recorded = _recorded(its[0], look.known)
+                if within and not _may_list_more(its, look, ids, began):
+                    recorded = _starts_and_claims(its[0], look.known)
                     stood[minute] = Stood(seen=seen, began=began, at=at, recorded=recorded)
         if failure is not None:
             raise failure
@@ -125,7 +127,7 @@ async def _search(
     found: dict[MinuteSpan, tuple[events.Seen, ...]] = {}
     failures: list[GatewayError] = []
 
-    async def one(span: MinuteSpan) -> None:
+    async def search_span(span: MinuteSpan) -> None:
         async with gate:
             if failures:
                 return
@@ -139,26 +141,28 @@ async def _search(
 
     async with asyncio.TaskGroup() as searches:
         for span in spans:
-            searches.create_task(one(span))
+            searches.create_task(search_span(span))
     return found, failures[0] if failures else None
 
 
-def _counts(stood: Stood, runs: Sequence[Run], look: Look, latest: EpochMs) -> bool:
+def _is_still_valid(stood: Stood, runs: Sequence[Run], look: Look, latest: EpochMs) -> bool:
     """Whether what an earlier look has shown still counts for those runs, all of one minute."""
     return (
         abs(latest - stood.at) <= KEPT_MS
-        and stood.recorded == _recorded(runs[0], look.known)
+        and stood.recorded == _starts_and_claims(runs[0], look.known)
         and not any(stood.began < run.trigger_time <= look.now() for run in runs)
     )
 
 
-def _recorded(run: Run, known: Known) -> frozenset[Start | Nonce]:
+def _starts_and_claims(run: Run, known: Known) -> frozenset[Start | Nonce]:
     """What the ledgers hold beside the run: starts in its minute, claims there and around it."""
     claims = (claim.claim for claim, _ in known.claims_near(run.flow_id, run.trigger_time))
     return frozenset(chain(known.starts_in(run.flow_id, run.trigger_time), claims))
 
 
-def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began: EpochMs) -> bool:
+def _may_list_more(
+    runs: Sequence[Run], look: Look, seen: Container[InstanceId], began: EpochMs
+) -> bool:
     """Whether anything that was started in these minutes is not listed, and may be soon.
 
     That is so for `settleSeconds` after its start, and again after its trigger time. A trigger time

@@ -8,7 +8,7 @@ from typing import Self, assert_never
 
 from msgspec.structs import replace
 
-from reconciler.apply.pending import still_pending
+from reconciler.apply.pending import select_pending
 from reconciler.apply.ports import (
     Declined,
     Landed,
@@ -101,7 +101,7 @@ class Branch:
         if not pending:
             return base
         if self._folded is None or self._folded[0] is not base or self._folded[1] != pending:
-            self._folded = base, list(pending), base.extended(pending)
+            self._folded = base, list(pending), base.with_events(pending)
         return self._folded[2]
 
     @property
@@ -119,7 +119,7 @@ class Branch:
         match appended:
             case Landed():
                 self.unanswered = 0
-                self._landed(appended.snapshot)
+                self._note_landing(appended.snapshot)
                 return Claiming.OURS
             case Raced():
                 self._tell_moved()
@@ -143,7 +143,7 @@ class Branch:
                 )
             case _:
                 assert_never(appended)
-        await self._give_way(self.unanswered)
+        await self._back_off(self.unanswered)
         before = self.snapshot
         await self.refetch()
         if result is Claiming.NOT_OURS:
@@ -196,25 +196,25 @@ class Branch:
             try:
                 failure = await self._record_once() or failure
                 if self.pending:
-                    await self._give_way(attempt)
+                    await self._back_off(attempt)
                     await self.refetch()
             except ReconcilerError as error:
                 failure = error
-                await self._give_way(attempt)
+                await self._back_off(attempt)
         if self.pending:
-            raise self._rescued(failure)
+            raise self._rescue_pending(failure)
 
     async def refetch(self) -> None:
         """Read the branch again; drop what it holds by now, and what must be looked for anew."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
-        self.pending = still_pending(self.pending, before, self.snapshot.ledger)
+        self.pending = select_pending(self.pending, before, self.snapshot.ledger)
 
     async def _record_once(self) -> GitError | None:
         appended = await self._append(self.pending)
         match appended:
             case Landed():
-                self._landed(appended.snapshot)
+                self._note_landing(appended.snapshot)
                 return None
             case Raced():
                 self._tell_moved()
@@ -230,7 +230,7 @@ class Branch:
         message = commit_message(self.snapshot.environment.name, wanted)
         return await self.store.append(self.snapshot, wanted, message)
 
-    def _landed(self, snapshot: Snapshot) -> None:
+    def _note_landing(self, snapshot: Snapshot) -> None:
         if self.pending:
             self.progress(Recorded(events=len(self.pending)))
         self.snapshot = snapshot
@@ -244,7 +244,7 @@ class Branch:
             times = f"the branch is busy: others were faster {self.moved} times in a row"
             self.progress(Noted(message=f"{times}; it is read again and the push repeated"))
 
-    def _rescued(self, failure: ReconcilerError) -> "UnrecordedError":
+    def _rescue_pending(self, failure: ReconcilerError) -> "UnrecordedError":
         """Save what is pending, except ends of instances: the next apply observes them again."""
         kept = [event for event in self.pending if not isinstance(event, events.Observed)]
         place = self.rescue(kept) if kept else None
@@ -257,13 +257,13 @@ class Branch:
                 hint="Nothing is lost: the next apply observes them again.",
             )
         return UnrecordedError(
-            f"the outcomes of this apply are not on the branch{_started(kept)}",
+            f"the outcomes of this apply are not on the branch{_describe_started(kept)}",
             failure,
             hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
             "Until then the claim keeps every run from being started again.",
         )
 
-    async def _give_way(self, attempt: int) -> None:
+    async def _back_off(self, attempt: int) -> None:
         """Let others go first: wait, longer each time, and never in step with them."""
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(longest * self.jitter())
@@ -279,7 +279,7 @@ class UnrecordedError(GitError):
         self.failure = failure
 
 
-def _started(kept: Iterable[Event]) -> str:
+def _describe_started(kept: Iterable[Event]) -> str:
     """In words, which instances were started: a person must look after them now."""
     started = [
         f"{one.run} as {one.flow_instance_id}" for one in kept if isinstance(one, events.Triggered)

@@ -16,12 +16,12 @@ from reconciler.apply.ports import Clock, Flow, Gateway, Noted, Progress, SavedR
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger
-from reconciler.model import Declared, EpochMs, Parameters, Run, RunId, masked
+from reconciler.model import Declared, EpochMs, Parameters, Run, RunId, mask_value
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
-from reconciler.plan.review import too_many
+from reconciler.plan.review import limit_refusal
 from reconciler.refused import TooManyStartsError
-from reconciler.selection import nothing_meant, read_word
-from reconciler.times import MINUTE_MS, format_instant, in_zone, parse_foreign_zone
+from reconciler.selection import read_word, unknown_word_error
+from reconciler.times import MINUTE_MS, format_instant, parse_foreign_zone, zoned_time
 
 TOLERATED_MS = MINUTE_MS  # how far off the local clock may be unreported; it decides nothing
 
@@ -45,12 +45,12 @@ class UnreadableZoneError(RefusedError):
 
 def refuse_too_many(wanted: int, limit: int) -> None:
     """Refuse an apply of more runs than the limit, which is probably more than anybody meant."""
-    refused = too_many(wanted, limit)
+    refused = limit_refusal(wanted, limit)
     if refused is not None:
         raise TooManyStartsError(refused.message, hint=refused.hint)
 
 
-def refuse_one_name(runs: Iterable[RunId]) -> None:
+def refuse_repeated_ids(runs: Iterable[RunId]) -> None:
     """Refuse a batch in which an id stands twice, however that came about.
 
     The ledger knows runs by their ids, so one of the two starts would be recorded as the other.
@@ -99,7 +99,7 @@ def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | 
         for name, before, after in (
             ("flowId", str(saved.flow_id), str(now.flow_id)),
             ("triggerTime", _time(saved.trigger_time, zone), _time(now.trigger_time, zone)),
-            ("parameters", *_told_apart(saved.parameters, now.parameters)),
+            ("parameters", *_distinguish_parameters(saved.parameters, now.parameters)),
         )
         if before != after
     ]
@@ -109,32 +109,32 @@ def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | 
     return ", ".join(found) or "triggerTime before its stagger"
 
 
-def _told_apart(saved: Parameters, now: Parameters) -> tuple[str, str]:
+def _distinguish_parameters(saved: Parameters, now: Parameters) -> tuple[str, str]:
     """Both in words, which are equal where one may be the other with sensitive values hidden.
 
     A parameter may have become sensitive, or have ceased to be, since the plan was saved.
     """
     if len(saved) == len(now) and all(map(_shows_the_same, saved, now)):
         return "", ""
-    before, after = _written(saved), _written(now)
+    before, after = _format_parameters(saved), _format_parameters(now)
     # As names and values they may be alike: their order, or how often a name is there, is not.
     return (before, after) if before != after else (f"{saved}", f"{now}")
 
 
 def _shows_the_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
     (key, value), (other_key, other_value) = one, other
-    values = {value, masked(value)} & {other_value, masked(other_value)}
+    values = {value, mask_value(value)} & {other_value, mask_value(other_value)}
     return key == other_key and bool(values)
 
 
 def _time(instant: EpochMs, zone: tzinfo) -> str:
     try:
-        return in_zone(instant, zone).isoformat()
+        return zoned_time(instant, zone).isoformat()
     except (OverflowError, ValueError):  # a saved plan can hold any number
         return f"{instant} ms"
 
 
-def _written(parameters: Parameters) -> str:
+def _format_parameters(parameters: Parameters) -> str:
     return json.dumps(dict(parameters), ensure_ascii=False)
 
 
@@ -150,7 +150,7 @@ def check_zone(
     except ValueError:
         raise UnreadableZoneError(server, environment) from None
     for instant in (now, *trigger_times):
-        there, here = in_zone(instant, zone), in_zone(instant, environment.gateway.zone)
+        there, here = zoned_time(instant, zone), zoned_time(instant, environment.gateway.zone)
         if there.utcoffset() != here.utcoffset():
             shown = f"at {format_instant(instant)} it shows {there:%H:%M}, not {here:%H:%M}"
             raise RefusedError(
@@ -162,7 +162,7 @@ def check_zone(
 
 def check_clock(service: ServiceClock, clock: Clock, progress: Progress) -> None:
     """Report a local clock that is off; claims are made and judged by the gateway's."""
-    off = clock.wall() - service.earliest()
+    off = clock.wall() - service.earliest_time()
     if abs(off) > TOLERATED_MS:
         progress(Noted(message=clock_words(off)))
 
@@ -182,10 +182,10 @@ def flows_of(plan: Plan) -> list[int]:
 async def check_flows(flows: Iterable[int], gateway: Gateway, user: str) -> dict[int, FlowCheck]:
     """Ask about each flow once, side by side. Raises GatewayError."""
 
-    async def one(flow_id: int) -> tuple[int, FlowCheck]:
+    async def check_flow(flow_id: int) -> tuple[int, FlowCheck]:
         return flow_id, judge_flow(await gateway.flow(flow_id), user)
 
-    return dict(await asyncio.gather(*map(one, flows)))
+    return dict(await asyncio.gather(*map(check_flow, flows)))
 
 
 def judge_flow(flow: Flow | None, user: str) -> FlowCheck:
@@ -231,7 +231,7 @@ class Chosen:
         """Raise ReconcilerError for a word that means no run at all."""
         for word, means in self._meanings.items():
             if not any(map(means, self._there_are)):
-                raise nothing_meant(word)
+                raise unknown_word_error(word)
 
     def has(self, run: Run) -> bool:
         """Whether this attempt at the run is meant, by its present or recorded name."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.apply.before import Before
 from reconciler.apply.branch import Branch, Claiming
-from reconciler.apply.checks import refuse_one_name
+from reconciler.apply.checks import refuse_repeated_ids
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.ports import Claimed, Noted, Options, Ports
@@ -55,9 +55,9 @@ class Claims:
         `before`: what stood in the minutes of the runs, if they were searched. Raises RefusedError
         if two of the runs have one id.
         """
-        refuse_one_name(run.id for run in runs)
+        refuse_repeated_ids(run.id for run in runs)
         environment = self._branch.environment
-        at = clock.earliest()
+        at = clock.earliest_time()
         lease = Lease(
             clock=clock,
             until=EpochMs(at + int(self._length() * 1000)),
@@ -65,13 +65,13 @@ class Claims:
         )
         claim = self._claim(runs, at, lease.until, before)
         known = Known(self._branch.ledgers)
-        elsewhere_before = self._started_elsewhere()
+        elsewhere_before = self._digests_elsewhere()
         began = self._ports.clock.elapsed()
         claiming = await self._branch.claim(claim)
         if claiming is not Claiming.UNCLEAR:
             self.push_seconds = self._ports.clock.elapsed() - began
         if claiming is Claiming.OURS:
-            return self._batch(claim, runs, lease, known)
+            return self._make_batch(claim, runs, lease, known)
         self._open[claim.claim] = _Open(
             claim=claim, lease=lease, known=known, elsewhere=elsewhere_before, began=began
         )
@@ -107,15 +107,16 @@ class Claims:
         usable = usual - environment.gateway.timeout - environment.limits.margin
         if self.push_seconds <= usable / 2:
             return usual
-        length = float(min(self._needed(), LONGEST * usual))
+        length = float(min(self._needed_seconds(), LONGEST * usual))
         message = (
             f"pushing a claim took {self.push_seconds:.0f} s of its {usual:g}, so the "
-            f"next one is made for {length:g} s: raise limits.claimSeconds to {self._needed()}"
+            f"next one is made for {length:g} s: raise limits.claimSeconds to "
+            f"{self._needed_seconds()}"
         )
         self._ports.progress(Noted(message=message))
         return length
 
-    def _needed(self) -> int:
+    def _needed_seconds(self) -> int:
         """Seconds that leave a claim its usual time after a push twice as slow as the last one."""
         usual = self._branch.snapshot.environment.limits.claim_seconds
         return math.ceil(usual + 2 * self.push_seconds)
@@ -127,13 +128,13 @@ class Claims:
             f"gave up: the time of {number} claims in a row was used up before they had landed, "
             f"though they were made for up to {LONGEST} times limits.claimSeconds "
             f"({limits.claim_seconds:g}); the last push took {self.push_seconds:.0f} s: raise "
-            f"limits.claimSeconds to {self._needed()}"
+            f"limits.claimSeconds to {self._needed_seconds()}"
         )
         self._ports.progress(Noted(message=message))
 
     def late(self, plan: Plan) -> list[Run]:
         """The runs that `take_up` may give."""
-        return [run for claim in self._landed_late for run in _held(plan, claim)]
+        return [run for claim in self._landed_late for run in _held_runs(plan, claim)]
 
     @property
     def _landed_late(self) -> Collection[Nonce]:
@@ -144,8 +145,8 @@ class Claims:
         for claim in self._landed_late:
             made = self._open.pop(claim)
             self.push_seconds = self._ports.clock.elapsed() - made.began
-            held = _held(plan, claim)
-            taken = self._started_elsewhere() - made.elsewhere
+            held = _held_runs(plan, claim)
+            taken = self._digests_elsewhere() - made.elsewhere
             runs = [run for run in held if run.digest not in taken]
             if len(runs) < len(held):
                 self._note_left(f"another ledger has claimed {len(held) - len(runs)} of the runs")
@@ -153,7 +154,7 @@ class Claims:
                 self._note_left(f"{len(many)} of the runs have become too many at once")
                 runs = [run for run in runs if run.id not in many]
             if runs:
-                return self._batch(made.claim, runs, made.lease, made.known)
+                return self._make_batch(made.claim, runs, made.lease, made.known)
         return None
 
     def _note_left(self, words: str) -> None:
@@ -165,12 +166,14 @@ class Claims:
         declared = [planned.run for planned in plan.runs if planned.run is not None]
         return surplus(runs, declared, self._branch.ledger, most)
 
-    def _started_elsewhere(self) -> frozenset[Digest]:
+    def _digests_elsewhere(self) -> frozenset[Digest]:
         """The digests that may have been started, by what other ledgers record."""
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         return frozenset(digest for ledger in elsewhere for digest in ledger.started)
 
-    def _batch(self, claim: events.Claim, runs: Sequence[Run], lease: Lease, known: Known) -> Batch:
+    def _make_batch(
+        self, claim: events.Claim, runs: Sequence[Run], lease: Lease, known: Known
+    ) -> Batch:
         self._ports.progress(Claimed(claim=claim.claim, runs=len(runs), until=lease.until))
         self.starts.update(run.id for run in runs)
         return Batch(
@@ -186,10 +189,10 @@ class Claims:
         )
 
 
-def _held(plan: Plan, claim: Nonce) -> list[Run]:
+def _held_runs(plan: Plan, claim: Nonce) -> list[Run]:
     """The declared runs that the claim holds."""
     return [
         planned.run
-        for planned in plan.of_action(Action.HOLD)
+        for planned in plan.runs_of_action(Action.HOLD)
         if planned.run and planned.record and planned.record.claim == claim
     ]

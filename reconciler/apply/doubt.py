@@ -20,9 +20,9 @@ from reconciler.apply.evidence import (
     NoneFound,
     evidence_of,
     judge,
+    judge_vanished,
     may_be_its,
-    seen_before,
-    without_vanished,
+    vanished_rows,
 )
 from reconciler.apply.ids import Making, Sighting
 from reconciler.apply.immediate import Immediate, judge_immediate
@@ -58,7 +58,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
         if before.get("reason") == self.reason:
             return None
         answer = before.get("answer") if before else record.evidence
-        gone = seen_before(record.evidence, {row["id"] for row in self.seen["found"]})
+        gone = vanished_rows(record.evidence, {row["id"] for row in self.seen["found"]})
         seen = {"reason": self.reason} | ({"answer": answer} if answer else {}) | dict(self.seen)
         seen |= {"foundBefore": gone} if gone else {}
         return events.Unknown(
@@ -73,16 +73,16 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome 
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
-    async def one(planned: PlannedRun) -> "_Searched | Doubt":
+    async def search_doubt(planned: PlannedRun) -> "_Searched | Doubt":
         async with gate:
             return await _look_for(planned, look)
 
     async with asyncio.TaskGroup() as looks:
-        tasks = [looks.create_task(one(planned)) for planned in doubts]
+        tasks = [looks.create_task(search_doubt(planned)) for planned in doubts]
     looked = [task.result() for task in tasks]
     zone = look.environment.gateway.zone
     seen = (sighting for one in looked if isinstance(one, _Searched) for sighting in one.sightings)
-    making = look.known.making(zone).having_seen(seen, zone)
+    making = look.known.making(zone).with_sightings(seen, zone)
     unlisted = {
         one.record.run
         for one in looked
@@ -90,13 +90,13 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome 
         if not (one.listed or one.shows_at_once or _may_come_up(one, look))
     }
     found = [
-        _judged(one, look, making, unlisted) if isinstance(one, _Searched) else one
+        _judge_search(one, look, making, unlisted) if isinstance(one, _Searched) else one
         for one in looked
     ]
-    return _each_to_one(found, doubts)
+    return _doubt_shared_instances(found, doubts)
 
 
-def _each_to_one(
+def _doubt_shared_instances(
     found: Sequence[StartOutcome | Doubt], doubts: Sequence[PlannedRun]
 ) -> list[StartOutcome | Doubt]:
     """Give no instance to two runs, unless each is proven by its nonce: ids may be shared."""
@@ -152,14 +152,14 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     suspect = None if record is None else look.suspect(record, record.claim)
     if record is None or record.claim is None or suspect is None:
         return Doubt(planned=planned, reason="the ledger does not say its flow", decided_at=None)
-    elsewhere = look.elsewhere(record)
+    elsewhere = look.service_mismatch(record)
     if elsewhere is not None:
         return Doubt(planned=planned, reason=elsewhere, decided_at=None)
     began = look.now()
     try:
         listed = await look.gateway.search(suspect.flow_id, *search_window(suspect.trigger_time))
     except GatewayError as error:
-        return _undecided(planned, record, error, began, look)
+        return _failed_search_doubt(planned, record, error, began, look)
     searched = _Searched(
         planned=planned,
         record=record,
@@ -171,11 +171,11 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     return await _look_further(searched, look)
 
 
-def _undecided(
+def _failed_search_doubt(
     planned: PlannedRun, record: Record, error: GatewayError, began: EpochMs, look: Look
 ) -> Doubt:
     """The doubt that a search leaves that failed."""
-    decided_at = _decided_at(record, look)
+    decided_at = _decision_time(record, look)
     again = decided_at if began < decided_at else None  # past it, the next apply looks again
     return Doubt(planned=planned, reason=str(error), decided_at=again)
 
@@ -186,32 +186,32 @@ async def _look_further(searched: _Searched, look: Look) -> _Searched | Doubt:
     window = look.immediate_window(suspect)
     if (
         window is None
-        or searched.began < _decided_at(searched.record, look)
+        or searched.began < _decision_time(searched.record, look)
         or any(may_be_its(suspect, one, known) for one in searched.listed)
     ):
         return searched
     try:
         found = await look.gateway.search(suspect.flow_id, *window)
     except GatewayError as error:
-        return _undecided(searched.planned, searched.record, error, searched.began, look)
+        return _failed_search_doubt(searched.planned, searched.record, error, searched.began, look)
     its_minute = {replace(one, status=None) for one in searched.listed}
     others = [one for one in found if replace(one, status=None) not in its_minute]
     return replace(searched, immediate=Immediate(window=window, listed=others))
 
 
-def _judged(
+def _judge_search(
     searched: _Searched, look: Look, making: Making, unlisted: Collection[RunId]
 ) -> StartOutcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
-    decided_at = _decided_at(record, look)
+    decided_at = _decision_time(record, look)
     rivals = [
         suspect
-        for other in look.known.in_doubt_in(searched.suspect.flow_id, record.trigger_time)
+        for other in look.known.runs_in_doubt(searched.suspect.flow_id, record.trigger_time)
         if other.run != record.run and (suspect := look.suspect(other, other.claim)) is not None
     ]
     finding = judge(searched.suspect, searched.listed, look.known, making, rivals, unlisted)
     if isinstance(finding, NoneFound):
-        finding = without_vanished(searched.suspect, record.evidence, searched.listed, look.known)
+        finding = judge_vanished(searched.suspect, record.evidence, searched.listed, look.known)
     if isinstance(finding, NoneFound) and searched.immediate is not None:
         listed = searched.immediate.listed
         finding = judge_immediate(searched.suspect, listed, look.known, making, rivals)
@@ -224,7 +224,7 @@ def _judged(
             again = began
             if other is not None:  # its own search may have failed once: allow one more look
                 settle = int(look.environment.gateway.settle * 1000)
-                again = EpochMs(max(decided_at, _decided_at(other, look)) + settle)
+                again = EpochMs(max(decided_at, _decision_time(other, look)) + settle)
             return Doubt(
                 planned=planned,
                 reason=finding.reason,
@@ -232,17 +232,19 @@ def _judged(
                 seen=evidence,
             )
         case Found() if finding.by != BY_NONCE and began < record.trigger_time:
-            return Doubt(planned=planned, reason=_unlisted(finding), decided_at=decided_at)
+            return Doubt(planned=planned, reason=_explain_unlisted(finding), decided_at=decided_at)
         case NoneFound() if began < decided_at:
-            return Doubt(planned=planned, reason=_too_early(record, began), decided_at=decided_at)
+            return Doubt(
+                planned=planned, reason=_explain_early_search(record, began), decided_at=decided_at
+            )
         case Found() | NoneFound():
             at = format_instant(look.now())
-            return _settled(record, searched.claim, finding, evidence, at)
+            return _settlement_event(record, searched.claim, finding, evidence, at)
         case _:
             assert_never(finding)
 
 
-def _settled(
+def _settlement_event(
     record: Record, claim: Nonce, finding: Found | NoneFound, evidence: dict[str, Any], at: str
 ) -> events.Triggered | events.Absent:
     """The event for a run that was found, or that is certainly absent."""
@@ -264,7 +266,7 @@ def _settled(
     )
 
 
-def _decided_at(record: Record, look: Look) -> EpochMs:
+def _decision_time(record: Record, look: Look) -> EpochMs:
     """From when on a whole search that finds nothing proves that there is nothing.
 
     That is `settleSeconds` after two times. The claim must have expired, because until then its
@@ -272,10 +274,10 @@ def _decided_at(record: Record, look: Look) -> EpochMs:
     that an instance that still waits is listed.
     """
     settle = int(look.environment.gateway.settle * 1000)
-    return EpochMs(max(_expired(record, look), record.trigger_time) + settle)
+    return EpochMs(max(_expiry_time(record, look), record.trigger_time) + settle)
 
 
-def _expired(record: Record, look: Look) -> EpochMs:
+def _expiry_time(record: Record, look: Look) -> EpochMs:
     """When the run's claim expires; if the clock was set back since, when it was seen to lapse."""
     return look.lapsed.get(record.claim, record.until) if record.claim else record.until
 
@@ -283,20 +285,20 @@ def _expired(record: Record, look: Look) -> EpochMs:
 def _may_come_up(searched: _Searched, look: Look) -> bool:
     """Whether an instance of the run may be listed by now, though the search did not show it."""
     record, began = searched.record, searched.began
-    if began < _expired(record, look) + int(look.environment.gateway.settle * 1000):
+    if began < _expiry_time(record, look) + int(look.environment.gateway.settle * 1000):
         return True
     waits = record.trigger_time > look.now() + LEAD_MS  # then it is not listed yet
-    return not waits and began < _decided_at(record, look)
+    return not waits and began < _decision_time(record, look)
 
 
-def _unlisted(finding: Found) -> str:
+def _explain_unlisted(finding: Found) -> str:
     return (
         f"{finding.instance} agrees with it, but while its trigger time lies ahead its own "
         "instance may not be listed yet"
     )
 
 
-def _too_early(record: Record, now: EpochMs) -> str:
+def _explain_early_search(record: Record, now: EpochMs) -> str:
     if record.trigger_time > now:
         return (
             "nothing found, and its trigger time still lies ahead: an instance that waits for it "

@@ -29,11 +29,11 @@ from reconciler.apply.suspect import (
     Suspect,
     agrees,
     contradicts,
+    has_stood_before,
     is_of_another_flow,
     is_of_another_minute,
     is_older,
     search_window,
-    stood_before,
     was_seen_before,
 )
 from reconciler.ledger import Record
@@ -99,8 +99,8 @@ def judge(
             )
         return Found(instance=possible[0].id, by=BY_AGREEMENT)
     if not possible and not others:
-        return _hidden(suspect, listed, known, making, unlisted) or NoneFound()
-    return Ambiguous(reason=_why(suspect, possible, others))
+        return _judge_hiding(suspect, listed, known, making, unlisted) or NoneFound()
+    return Ambiguous(reason=_explain_ambiguity(suspect, possible, others))
 
 
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
@@ -136,7 +136,7 @@ def is_another(suspect: Suspect, one: Instance) -> bool:
     return (
         is_of_another_flow(suspect.flow_id, one)
         or is_older(suspect, one)
-        or stood_before(suspect, one)
+        or has_stood_before(suspect, one)
     )
 
 
@@ -148,7 +148,7 @@ def fits_run(suspect: Suspect, one: Instance, known: Known) -> bool:
     )
 
 
-def _hidden(
+def _judge_hiding(
     suspect: Suspect,
     listed: Sequence[Instance],
     known: Known,
@@ -252,12 +252,12 @@ def rows_of(found: Iterable[Instance]) -> list[dict[str, Any]]:
     return [{"id": one.id, "created": one.created and format_instant(one.created)} for one in found]
 
 
-def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
+def vanished_rows(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
     """The rows that earlier searches for the run found, and whose ids are not listed now."""
     return [row for row in rows_seen(evidence) if row["id"] not in now]
 
 
-def without_vanished(
+def judge_vanished(
     suspect: Suspect, evidence: Any, listed: Sequence[Instance], known: Known
 ) -> NoneFound | Ambiguous:
     """NoneFound, unless something that may have been the run's was seen, and is listed no more.
@@ -268,7 +268,7 @@ def without_vanished(
     """
     oldest = None if suspect.claimed_at is None else suspect.claimed_at - suspect.slack
     gone = []
-    for row in seen_before(evidence, {one.id for one in listed}):
+    for row in vanished_rows(evidence, {one.id for one in listed}):
         created = ledger_instant(row["created"]) if row.get("created") else None
         is_old = oldest is not None and created is not None and created < oldest
         if not is_old and not was_seen_before(suspect, row["id"], created):
@@ -287,7 +287,9 @@ def fits_start(owner: tuple[Record, Start], one: Instance, slack: int, known: Kn
     return one.created_latest >= claimed_at - slack and one.created <= start.instant + slack
 
 
-def _why(suspect: Suspect, possible: Sequence[Instance], others: Sequence[Instance]) -> str:
+def _explain_ambiguity(
+    suspect: Suspect, possible: Sequence[Instance], others: Sequence[Instance]
+) -> str:
     if not possible:
         return (
             f"instance {ids_of(others)} is recorded as another run's, and the service may give "

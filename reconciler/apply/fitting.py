@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.apply.evidence import fits_run
-from reconciler.apply.immediate import possible_at_once
+from reconciler.apply.immediate import immediate_candidates
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import Look, by_id
+from reconciler.apply.look import Look, index_runs
 from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.suspect import Suspect, search_window
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Record
 from reconciler.model import EpochMs, RunId
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from reconciler.times import format_instant
 
 _Window = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
@@ -33,13 +33,13 @@ class Fitting(Struct, frozen=True, kw_only=True):
 
 def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look:
     """A look at the service by what the snapshot knows."""
-    declared = scheduled(snapshot.declared, snapshot.ledger)
+    declared = schedule_runs(snapshot.declared, snapshot.ledger)
     return Look(
         gateway=gateway,
         environment=snapshot.environment,
         ledger=snapshot.ledger,
-        declared=by_id(declared.runs),
-        now=service.earliest,
+        declared=index_runs(declared.runs),
+        now=service.earliest_time,
         known=Known(snapshot.ledgers),
     )
 
@@ -51,7 +51,7 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
     searched once.
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
-    wanted = [_wanted(one, look) for one in records]
+    wanted = [_choose_windows(one, look) for one in records]
     windows = dict.fromkeys(window for one in wanted if one is not None for window in one.windows)
 
     async def search(window: _Window) -> Sequence[Instance] | str:
@@ -63,7 +63,7 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
 
     answers = await asyncio.gather(*map(search, windows))
     found = dict(zip(windows, answers, strict=True))
-    return [_shown(one, its, look, found) for one, its in zip(records, wanted, strict=True)]
+    return [_build_fitting(one, its, look, found) for one, its in zip(records, wanted, strict=True)]
 
 
 class _Wanted(Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     windows: Sequence[_Window]  # its minute; the time of its claim, if it was not to wait
 
 
-def _wanted(record: Record, look: Look) -> _Wanted | None:
+def _choose_windows(record: Record, look: Look) -> _Wanted | None:
     suspect = look.suspect(record, record.claim)
     if record.flow_id is None or suspect is None:
         return None
@@ -82,7 +82,7 @@ def _wanted(record: Record, look: Look) -> _Wanted | None:
     return _Wanted(suspect=suspect, windows=[(record.flow_id, *span) for span in spans])
 
 
-def _shown(
+def _build_fitting(
     record: Record,
     wanted: _Wanted | None,
     look: Look,
@@ -102,7 +102,7 @@ def _shown(
     beside = [
         one
         for more in also
-        for one in possible_at_once(wanted.suspect, more, look.known, making)
+        for one in immediate_candidates(wanted.suspect, more, look.known, making)
         if one not in listed
     ]
     return Fitting(run=record.run, listed=(*listed, *beside), fitting=(*fitting, *beside))
@@ -113,7 +113,7 @@ def refuse_fitting(shown: Sequence[Fitting]) -> None:
     bad = [one for one in shown if one.fitting or one.failure is not None]
     if not bad:
         return
-    first, more = bad[0], f" (and {counted(len(bad) - 1, 'more run')})" if len(bad) > 1 else ""
+    first, more = bad[0], f" (and {format_count(len(bad) - 1, 'more run')})" if len(bad) > 1 else ""
     if first.failure is not None:
         raise RefusedError(
             f"the service could not be searched for {first.run}: {first.failure}{more}",

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from reconciler.apply.evidence import may_be_its
-from reconciler.apply.immediate import possible_at_once
+from reconciler.apply.immediate import immediate_candidates
 from reconciler.apply.instances import Fate
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.ports import Instance
@@ -54,7 +54,7 @@ async def search_minute_of(records: Sequence[Record], look: Look) -> Sequence[In
     )
 
 
-def rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
+def rotate_items(items: Sequence[_Item], turn: int) -> list[_Item]:
     """The items, beginning elsewhere in each turn, so that none is left out for ever."""
     first = turn * MOST_SEARCHES % len(items) if items else 0
     return [*items[first:], *items[:first]]
@@ -70,7 +70,7 @@ class _Finding:
 
     async def find(self, missing: Sequence[Record]) -> Gone:
         look = self._look
-        wanted = rotated(missing, look.turn)[:MOST_SEARCHES]
+        wanted = rotate_items(missing, look.turn)[:MOST_SEARCHES]
         if len(missing) > len(wanted):
             left = len(missing) - len(wanted)
             self._failures.append(f"{left} missing instances are left for later")
@@ -111,7 +111,7 @@ class _Finding:
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
             self._told[record.run] = Fate(reason=reason, for_good=True)
             return False
-        others = self._possible(suspect, listed, at_once) if suspect else []
+        others = self._list_candidates(suspect, listed, at_once) if suspect else []
         if others:  # a service may list an instance under another id than it answered
             ids = ", ".join(dict.fromkeys(one.id for one in others))
             reason = f"instance {id_} is not known, but {ids} may be its own"
@@ -128,11 +128,11 @@ class _Finding:
             return ()
         return await self._look.gateway.search(suspect.flow_id, *window)
 
-    def _possible(
+    def _list_candidates(
         self, suspect: Suspect, listed: Sequence[Instance], at_once: Sequence[Instance]
     ) -> list[Instance]:
         """What may be the run's, of what its own minute and the time of its claim list."""
         known = self._look.known
         making = known.making(self._look.environment.gateway.zone)
         own = [one for one in listed if may_be_its(suspect, one, known)]
-        return [*own, *possible_at_once(suspect, at_once, known, making)]
+        return [*own, *immediate_candidates(suspect, at_once, known, making)]

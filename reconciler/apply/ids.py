@@ -15,7 +15,7 @@ from datetime import UTC, timedelta, tzinfo
 from msgspec import Struct
 
 from reconciler.model import EpochMs, InstanceId
-from reconciler.times import DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, in_zone
+from reconciler.times import DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, zoned_time
 
 # A service makes an id of the trigger time, cut to the minute or to one of these spans.
 UNITS_MS = tuple(
@@ -39,9 +39,9 @@ class Sighting(Struct, frozen=True, kw_only=True):
     flow_id: int | None
     times: tuple[EpochMs, ...]  # the trigger time as it was sent; if not known, what it may be
 
-    def spelled(self, zone: tzinfo) -> list[int]:
+    def spelled_minutes(self, zone: tzinfo) -> list[int]:
         """The minutes that the id spells out, in the zone or UTC, in milliseconds of the day."""
-        shown = [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
+        shown = [zoned_time(time, clock) for time in self.times for clock in (zone, UTC)]
         return [
             (one.hour * HOUR_MINUTES + one.minute) * MINUTE_MS
             for one in shown
@@ -59,9 +59,9 @@ class Making(Struct, frozen=True, kw_only=True):
     of_each: bool = False  # each start has an id of its own
     of_flows: bool = False  # two flows have two ids, though they do not begin with the flow
 
-    def having_seen(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
+    def with_sightings(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
         """The same, with what these ids show in addition."""
-        seen = [(one, one.spelled(zone)) for one in sightings]
+        seen = [(one, one.spelled_minutes(zone)) for one in sightings]
         excluded = {
             unit
             for unit in UNITS_MS
@@ -96,7 +96,7 @@ class Making(Struct, frozen=True, kw_only=True):
 
 def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span]:
     """The spans of each unit (milliseconds) that hold the time, by clocks in the zone and UTC."""
-    offset = in_zone(time, zone).utcoffset() or timedelta()
+    offset = zoned_time(time, zone).utcoffset() or timedelta()
     shifts = {0, int(offset.total_seconds() * 1000)}
     firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in units}
     return [(EpochMs(first), EpochMs(first + unit)) for first, unit in sorted(firsts)]
@@ -115,7 +115,7 @@ def gives_each_its_own(ids: Answered) -> bool:
     everything = [one for of_time in ids.values() for one in of_time]
     if len(set(everything)) < len(everything):
         return False
-    own = _with_own_part(everything)
+    own = _ids_with_own_part(everything)
     return any(len(of_time) > 1 and own.issuperset(of_time) for of_time in ids.values())
 
 
@@ -135,10 +135,10 @@ def gives_flows_their_own(ids: Answered) -> bool:
     shared = any(len(its) > 1 for its in flows.values())
     if not shared or len(everything) < FEWEST_OWN or len(set(everything)) < len(everything):
         return False
-    return len(_with_own_part(everything, OWN_PART)) == len(everything)
+    return len(_ids_with_own_part(everything, OWN_PART)) == len(everything)
 
 
-def _with_own_part(ids: Collection[InstanceId], most: int | None = None) -> set[InstanceId]:
+def _ids_with_own_part(ids: Collection[InstanceId], most: int | None = None) -> set[InstanceId]:
     """Those of the ids with a long part of which no other has the first `most` characters."""
     parts = {
         one: {part[:most] for part in re.findall(rf"[0-9a-z]{{{OWN_PART},}}", one.casefold())}

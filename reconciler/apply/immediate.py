@@ -79,7 +79,7 @@ def judge_immediate(
     runs'; and only the nonce proves that one is.
     """
     since = [one for one in listed if not is_another(suspect, one)]
-    ours, possible = _its_own(suspect, since, known, making)
+    ours, possible = _divide_candidates(suspect, since, known, making)
     if len({one.id for one in ours}) == 1:
         return Found(instance=ours[0].id, by=BY_NONCE)
     beside = () if making.of_each else rivals  # of their instances it may show only the newest
@@ -99,16 +99,16 @@ def judge_immediate(
     )
 
 
-def possible_at_once(
+def immediate_candidates(
     suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making
 ) -> list[Instance]:
     """What of a search of `immediate_window` may be the run's own, as far as the service shows."""
     since = [one for one in listed if not is_another(suspect, one)]
-    ours, possible = _its_own(suspect, since, known, making)
+    ours, possible = _divide_candidates(suspect, since, known, making)
     return ours or possible
 
 
-def _its_own(
+def _divide_candidates(
     suspect: Suspect, since: Sequence[Instance], known: Known, making: Making
 ) -> tuple[list[Instance], list[Instance]]:
     """Of the instances made since the claim: the proven ones, and those that may be its own."""
@@ -134,7 +134,7 @@ def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Mak
     since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
     sighting = Sighting(instance=one.id, flow_id=one.flow_id, times=(suspect.trigger_time,))
     owners = known.owners(one.id)
-    if not owners and not making.of_each and sighting.spelled(suspect.zone):
+    if not owners and not making.of_each and sighting.spelled_minutes(suspect.zone):
         return True
     return any(
         (start.instant >= since or known.is_later(start.claim, suspect.claim))

@@ -71,7 +71,7 @@ async def import_runs(
         for one in ranges:
             listed += await gateway.search(one.flow_id, one.from_time, one.to_time)
         judging = Judging.of(snapshot, look_of(snapshot, gateway, service))
-        runs = _pending(snapshot, ranges, service.earliest())
+        runs = _pending_runs(snapshot, ranges, service.earliest_time())
         found = match(runs, listed, judging, adoption)
         if choose(found, snapshot) and found.adopted:
             adopting = Adopting(
@@ -84,7 +84,7 @@ async def import_runs(
     return found
 
 
-def _pending(snapshot: Snapshot, ranges: Sequence[Range], now: EpochMs) -> list[Run]:
+def _pending_runs(snapshot: Snapshot, ranges: Sequence[Range], now: EpochMs) -> list[Run]:
     """The declared runs in those ranges that nobody has started."""
     return [
         planned.run
@@ -108,14 +108,14 @@ def match(
     runs_of: dict[Instance, list[Run]] = defaultdict(list)
     near = _Near(free)
     for run in runs:
-        of_run[run.id] = [one for one in near.to(run) if _fits(run, one, judging)]
+        of_run[run.id] = [one for one in near.list_near(run) if _fits(run, one, judging)]
         for one in of_run[run.id]:
             runs_of[one].append(run)
     adopted, unclear = [], []
     for run in runs:
         fitting = of_run[run.id]
         if fitting:
-            why = _unclear(run, fitting, runs_of[fitting[0]], judging, adoption)
+            why = _explain_unmatched(run, fitting, runs_of[fitting[0]], judging, adoption)
             if why is None:
                 adopted.append((run, fitting[0]))
             else:
@@ -135,7 +135,7 @@ class _Near:
             for minute in {time // MINUTE_MS for time in one.may_be_triggered_at}:
                 self._of_minute[minute].append(one)
 
-    def to(self, run: Run) -> list[Instance]:
+    def list_near(self, run: Run) -> list[Instance]:
         """Those that may show a minute of the run, or by rounding the next one, or show no time."""
         times = [run.trigger_time]
         if run.stagger is not None:
@@ -147,7 +147,7 @@ class _Near:
         return [*dict.fromkeys(found), *self._timeless]
 
 
-def _unclear(
+def _explain_unmatched(
     run: Run, fitting: Sequence[Instance], its: Sequence[Run], judging: Judging, adoption: Adoption
 ) -> str | None:
     """Why the run is not adopted; None if it is."""

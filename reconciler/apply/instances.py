@@ -15,11 +15,11 @@ from reconciler.apply.suspect import (
     Standing,
     Suspect,
     fitting_instances,
+    has_stood_before,
     is_of_another_flow,
     may_carry_another,
     may_have_stood_before,
     shows_another_time,
-    stood_before,
 )
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Record
@@ -51,11 +51,11 @@ def judge_listed(
     suspect = suspect_of(record, start.claim)
     if suspect is None:
         return Fate(reason="the ledger does not say its flow")
-    mine = _possible(record, start, suspect, listed, known)
+    mine = _possible_instances(record, start, suspect, listed, known)
     certain = [one for one in mine if nonce_standing(suspect, one, known) is Standing.OURS]
     if certain:
         return _fate_of(certain)
-    mine, contested = _shared_out(suspect, start, mine, listed, known, suspect_of)
+    mine, contested = _drop_others_instances(suspect, start, mine, listed, known, suspect_of)
     if contested:
         return _unclear_fate(
             mine, "its id is also that of another run, and the two cannot be told apart"
@@ -76,7 +76,7 @@ def judge_listed(
     return _unclear_fate(mine, doubt) if doubt else _fate_of(fits)
 
 
-def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
+def runs_alone(mine: Instance, listed: Sequence[Instance]) -> bool:
     """Whether nothing else under that id can be under way, so that a cancellation cannot hit it."""
     return all(one == mine or has_ended(one) for one in listed)
 
@@ -133,7 +133,7 @@ def _unclear_fate(candidates: Sequence[Instance], reason: str) -> Fate:
     return Fate(reason=f"{reason}: {ids}", for_good=all(map(has_ended, candidates)))
 
 
-def _possible(
+def _possible_instances(
     record: Record, start: Start, suspect: Suspect, listed: Sequence[Instance], known: Known
 ) -> list[Instance]:
     """The instances under the start's id that nothing rules out as made by this start."""
@@ -148,7 +148,7 @@ def _possible(
             continue
         elsewhen = (
             shows_another_time(suspect.trigger_time, one)
-            or stood_before(suspect, one)
+            or has_stood_before(suspect, one)
             or _is_off(suspect, start, one, suspect.slack, LEAD_MS)
         )
         if by_nonce is Standing.OURS or _is_named(record) or not elsewhen:
@@ -196,7 +196,7 @@ def _is_off(suspect: Suspect, start: Start, one: Instance, before: int, after: i
     )
 
 
-def _shared_out(
+def _drop_others_instances(
     suspect: Suspect,
     start: Start,
     mine: list[Instance],
@@ -206,13 +206,16 @@ def _shared_out(
 ) -> tuple[list[Instance], bool]:
     """`mine` without the instances of other starts; and whether the two cannot be told apart."""
     contested = False
-    for record, its_start in (*known.owners(start.instance), *_open(suspect, start, mine, known)):
+    for record, its_start in (
+        *known.owners(start.instance),
+        *_starts_in_doubt(suspect, start, mine, known),
+    ):
         other = suspect_of(record, its_start.claim)
         if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
             continue
         if known.is_later(other.claim, suspect.claim):
-            mine = _there_before(mine, start.instance, other)
-        theirs = _possible(record, its_start, other, listed, known)
+            mine = _keep_seen_before(mine, start.instance, other)
+        theirs = _possible_instances(record, its_start, other, listed, known)
         proven = [one for one in theirs if nonce_standing(other, one, known) is Standing.OURS]
         if proven:
             mine = [one for one in mine if one not in proven]
@@ -231,7 +234,7 @@ def _shared_out(
     return mine, contested
 
 
-def _open(
+def _starts_in_doubt(
     suspect: Suspect, start: Start, mine: Sequence[Instance], known: Known
 ) -> Iterator[tuple[Record, Start]]:
     """The starts in the run's minute that may have been made, under an id that nobody knows.
@@ -243,7 +246,7 @@ def _open(
     spans: Sequence[tuple[EpochMs, EpochMs]] = ()
     if any(one.trigger_unit > MINUTE_MS or _shows_another_minute(time, one) for one in mine):
         spans = known.spans_of_id(start.instance, suspect.flow_id, time, suspect.zone)
-    for record in known.in_doubt_in(suspect.flow_id, None if spans else time):
+    for record in known.runs_in_doubt(suspect.flow_id, None if spans else time):
         near = minute_of(0, record.trigger_time) == minute_of(0, time)
         near = near or any(first <= record.trigger_time < end for first, end in spans)
         if near and (record.run, record.claim) != (suspect.run, suspect.claim):
@@ -254,7 +257,7 @@ def _shows_another_minute(time: EpochMs, one: Instance) -> bool:
     return one.trigger_time is not None and minute_of(0, one.trigger_time) != minute_of(0, time)
 
 
-def _there_before(mine: list[Instance], id_: InstanceId, later: Suspect) -> list[Instance]:
+def _keep_seen_before(mine: list[Instance], id_: InstanceId, later: Suspect) -> list[Instance]:
     """Leave out what the look before a later claim did not see yet, if that look saw this id."""
     seen = {one.created for one in later.before if one.id == id_}
     return [one for one in mine if one.created in seen] if seen else mine

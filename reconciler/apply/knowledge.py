@@ -12,7 +12,7 @@ from reconciler.apply.claim import Claims
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
-from reconciler.apply.look import Look, by_id
+from reconciler.apply.look import Look, index_runs
 from reconciler.apply.observer import Observer
 from reconciler.apply.overdue import Overdue
 from reconciler.apply.ports import Gateway, Options, Ports
@@ -27,12 +27,12 @@ from reconciler.model import (
     EpochMs,
     Run,
     RunId,
+    covering_references,
     first_attempt,
     run_name,
-    with_parents,
 )
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, plan_environment
-from reconciler.plan.outlook import Over, why_over
+from reconciler.plan.outlook import Over, find_over
 from reconciler.refused import InvalidManifestsError
 
 STARTS_OF_ONE_RUN = 3  # after so many that proved absent, the run is left to the next apply
@@ -70,7 +70,7 @@ class Knowledge:
         self.lapses = Lapses(clock=ports.clock)
         self._looks = 0
         self._known = _Derived[Ledger, Known](lambda _: Known(branch.ledgers))
-        self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
+        self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: index_runs(one.runs))
         first = branch.snapshot
         self.chosen = Chosen(options.runs, first.declared, first.ledger)
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
@@ -107,7 +107,7 @@ class Knowledge:
             environment=self.environment,
             ledger=self.branch.ledger,
             declared=self._declared.of(self.branch.snapshot.declared),
-            now=clock.earliest,
+            now=clock.earliest_time,
             known=self._known.of(self.branch.ledger),
             lapsed=self.lapses.lapsed,
             turn=self._looks,
@@ -128,9 +128,9 @@ class Knowledge:
         limit = self.options.max_runs or self.environment.limits.max_runs_per_apply
         refuse_too_many(len({first_attempt(run) for run in wanted}), limit)
 
-    def awaited(self, plan: Plan) -> list[Record]:
+    def awaited_records(self, plan: Plan) -> list[Record]:
         """The unfinished runs that this apply has started, or that its other runs wait for."""
-        return self.observer.awaited(self._followers(plan), self._own_outcomes())
+        return self.observer.awaited_records(self._followers(plan), self._own_outcomes())
 
     def forget_absence(self, run: RunId) -> None:
         """Report no absence of a run that a later look leaves in doubt: it was not recorded."""
@@ -170,7 +170,7 @@ class Knowledge:
         """The runs that the plan starts and that this apply is meant to start."""
         return [
             planned.run
-            for planned in plan.of_action(Action.START)
+            for planned in plan.runs_of_action(Action.START)
             if planned.run is not None and self._is_meant(planned)
         ]
 
@@ -179,7 +179,7 @@ class Knowledge:
         meant = self.options.cancels
         return [
             planned
-            for planned in plan.of_action(Action.CANCEL)
+            for planned in plan.runs_of_action(Action.CANCEL)
             if (meant is None or planned.id in meant) and self._is_chosen(planned)
         ]
 
@@ -196,33 +196,33 @@ class Knowledge:
         """What has become of everything, as far as this apply knows."""
         wanted = {run.id for run in self.triggers(plan)}
         twice = [one for one in self.branch.ledger.records.values() if one.started_twice]
-        failed = self.observer.failed(plan, self._own_outcomes()) if self.options.wait else []
+        failed = self.observer.failed_runs(plan, self._own_outcomes()) if self.options.wait else []
         ended = {*(event.run for event in self.observer.observed), *(run.id for run in failed)}
         return ApplyResult(
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
-            unstarted=[run for run in plan.of_action(Action.START) if run.id in wanted],
+            unstarted=[run for run in plan.runs_of_action(Action.START) if run.id in wanted],
             doubts=[
                 self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
-                for run in plan.of_action(Action.RESOLVE)
+                for run in plan.runs_of_action(Action.RESOLVE)
             ]
             + self.overdue.doubts(self.branch.ledger),
             waiting=[
                 run
-                for run in plan.of_action(Action.WAIT)
+                for run in plan.runs_of_action(Action.WAIT)
                 if not run.refused and self._is_chosen(run)
             ],
             refused=[run for run in plan.refused if self._is_meant(run)],
             observed=self.observer.observed,
-            over=_over(plan, ended),
+            over=_harmless_ends(plan, ended),
             cancelled=self.observer.cancelled,
             uncancelled=self.cancels(plan),
             failed=failed,
-            unfinished=self._unfinished(plan) if self.options.wait else [],
+            unfinished=self._unfinished_runs(plan) if self.options.wait else [],
             untold=self.observer.untold() if self.options.wait else {},
             twice=twice,
             interrupted=interrupted,
-            left_out=self._left_out(plan),
+            left_out=self._unchosen_needs(plan),
         )
 
     def note_overdue(self, batch: Batch) -> None:
@@ -231,32 +231,32 @@ class Knowledge:
         Nothing proves their absence until `settleSeconds` from now.
         """
         if self.overdue.note(batch):
-            self.lapses.lapsed[batch.claim] = batch.lease.clock.latest()
+            self.lapses.lapsed[batch.claim] = batch.lease.clock.latest_time()
 
-    def _unfinished(self, plan: Plan) -> list[Record]:
+    def _unfinished_runs(self, plan: Plan) -> list[Record]:
         """The runs whose end a waiting apply has not seen, also those that others have claimed."""
-        held = (one.record for one in self.awaits(plan).of_action(Action.HOLD))
-        return [*self.awaited(plan), *(record for record in held if record is not None)]
+        held = (one.record for one in self.awaits(plan).runs_of_action(Action.HOLD))
+        return [*self.awaited_records(plan), *(record for record in held if record is not None)]
 
-    def _left_out(self, plan: Plan) -> dict[RunId, list[str]]:
+    def _unchosen_needs(self, plan: Plan) -> dict[RunId, list[str]]:
         """By chosen run, what it waits for that is held back only because it was not chosen."""
         out = {
             name
-            for one in plan.of_action(Action.WAIT)
+            for one in plan.runs_of_action(Action.WAIT)
             if one.code is Reason.SUSPENDED and one.run is not None and not one.run.suspend
-            for name in with_parents(run_name(one.id))
+            for name in covering_references(run_name(one.id))
         }
-        waiting = (run for run in plan.of_action(Action.WAIT) if out and self._is_chosen(run))
+        waiting = (run for run in plan.runs_of_action(Action.WAIT) if out and self._is_chosen(run))
         found = {run.id: [one for one in run.waits_for if one in out] for run in waiting}
         return {run: names for run, names in found.items() if names}
 
 
-def _over(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
+def _harmless_ends(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
     """The ended runs whose bad end asks nothing of anybody, and why."""
     firsts = {first_attempt(run) for run in ended}
     attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
     for one in plan.runs if ended else ():
         if first_attempt(one.id) in firsts:
             attempts[first_attempt(one.id)].append(one)
-    found = {run: why_over(run, attempts[first_attempt(run)]) for run in ended}
+    found = {run: find_over(run, attempts[first_attempt(run)]) for run in ended}
     return {run: why for run, why in found.items() if why is not None}

@@ -50,7 +50,7 @@ class _Sent(Struct, frozen=True, kw_only=True):
         return self.record.flow_id
 
 
-def _sent(records: Iterable[Record]) -> list[_Sent]:
+def _list_starts(records: Iterable[Record]) -> list[_Sent]:
     """Every start that is known, and one for each run that may have been started."""
     found: list[_Sent] = []
     for record in records:
@@ -79,7 +79,7 @@ class Known:
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._ledgers = list(ledgers)
         self._making: Making | None = None  # what the recorded ids show; see `making`
-        self._ordered: dict[int | _All | None, list[_Sent]] = {}  # by flow; see `_in_order`
+        self._ordered: dict[int | _All | None, list[_Sent]] = {}  # by flow; see `_starts_by_time`
         self.claims: dict[Nonce, events.Claim] = {}
         for ledger in self._ledgers:
             self.claims |= ledger.claims
@@ -118,7 +118,7 @@ class Known:
 
     @cached_property
     def _everything(self) -> list[_Sent]:
-        return _sent(self._records())
+        return _list_starts(self._records())
 
     @cached_property
     def _of_flows(self) -> dict[int | None, list[Record]]:
@@ -127,7 +127,7 @@ class Known:
             found[record.flow_id].append(record)
         return found
 
-    def _in_order(self, flow_id: int | _All | None) -> list[_Sent]:
+    def _starts_by_time(self, flow_id: int | _All | None) -> list[_Sent]:
         """What was sent, or may have been, for a flow, or for all, in the order of trigger times.
 
         Most looks are about a few flows, so the others are not put in order.
@@ -136,7 +136,7 @@ class Known:
             if isinstance(flow_id, _All):
                 sent = self._everything
             else:
-                sent = _sent(self._of_flows.get(flow_id, ()))
+                sent = _list_starts(self._of_flows.get(flow_id, ()))
             self._ordered[flow_id] = sorted(sent, key=lambda one: one.time)
         return self._ordered[flow_id]
 
@@ -185,7 +185,7 @@ class Known:
         """The starts of the flow that are recorded for that minute."""
         return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
 
-    def in_doubt_in(self, flow_id: int | None, time: EpochMs | None) -> Sequence[Record]:
+    def runs_in_doubt(self, flow_id: int | None, time: EpochMs | None) -> Sequence[Record]:
         """The runs of the flow that may or may not have been started.
 
         Only those in the minute of that time, if one is given.
@@ -220,7 +220,7 @@ class Known:
             for span in spans_around(time, zone, UNITS_MS)
             if not any(
                 one.start is not None and one.start.instance != instance
-                for one in self._between(flow_id, *span)
+                for one in self._starts_between(flow_id, *span)
             )
         ]
 
@@ -232,15 +232,15 @@ class Known:
                 for one in self._everything
                 if one.start is not None
             )
-            answered = self._answered()
-            making = Making(of_each=gives_each_its_own(answered)).having_seen(
-                chain(recorded, self._seen_in_doubt()), zone
+            answered = self._answered_ids()
+            making = Making(of_each=gives_each_its_own(answered)).with_sightings(
+                chain(recorded, self._sightings_in_doubt()), zone
             )
             of_flows = making.flowless and gives_flows_their_own(answered)
             self._making = replace(making, of_flows=of_flows)
         return self._making
 
-    def _seen_in_doubt(self) -> Iterator[Sighting]:
+    def _sightings_in_doubt(self) -> Iterator[Sighting]:
         """What earlier searches for the runs in doubt listed, also if it is listed no more.
 
         It was listed for the run's minute, to which its own time may have been rounded.
@@ -251,7 +251,7 @@ class Known:
                 for row in rows_seen(one.record.evidence):
                     yield Sighting(instance=row["id"], flow_id=one.flow_id, times=times)
 
-    def _answered(self) -> Answered:
+    def _answered_ids(self) -> Answered:
         """The recorded ids without those that a person named or a search suggested."""
         ids: dict[tuple[int | None, EpochMs], list[InstanceId]] = defaultdict(list)
         for one in self._everything:
@@ -300,13 +300,15 @@ class Known:
         """
         for span in spans_around(time, zone, (MINUTE_MS, *making.units)):
             of_flows = (flow_id, _All.FLOWS) if making.may_lack_flow else (flow_id,)
-            for its in (list(self._between(flow, *span)) for flow in of_flows):
+            for its in (list(self._starts_between(flow, *span)) for flow in of_flows):
                 if len({one.start.instance for one in its if one.start is not None}) <= 1:
                     yield its
 
-    def _between(self, flow_id: int | _All | None, first: EpochMs, end: EpochMs) -> Iterator[_Sent]:
+    def _starts_between(
+        self, flow_id: int | _All | None, first: EpochMs, end: EpochMs
+    ) -> Iterator[_Sent]:
         """What was sent, or may have been, from `first`, inclusive, to `end`, exclusive."""
-        its = self._in_order(flow_id)
+        its = self._starts_by_time(flow_id)
         begin = bisect_left(its, first, key=lambda one: one.time)
         return takewhile(lambda one: one.time < end, islice(its, begin, None))
 

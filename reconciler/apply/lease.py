@@ -56,11 +56,11 @@ class ServiceClock(Struct, frozen=True, kw_only=True):
         """Seconds since the gateway was asked."""
         return self.clock.elapsed() - self.asked
 
-    def earliest(self) -> EpochMs:
+    def earliest_time(self) -> EpochMs:
         """A time no later than the gateway's: to stamp a claim with, or to call one expired."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.answered) * 1000))
 
-    def latest(self) -> EpochMs:
+    def latest_time(self) -> EpochMs:
         """A time no earlier than the gateway's: to decide whether a claim still allows a start."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.asked) * 1000) + 1)
 
@@ -75,7 +75,7 @@ class Lease(Struct, kw_only=True):
 
     def seconds_left(self) -> float:
         """Seconds in which a start may still begin; 0 or less once there are none."""
-        return 0.0 if self.jumped else (self.until - self.clock.latest()) / 1000 - self.reserve
+        return 0.0 if self.jumped else (self.until - self.clock.latest_time()) / 1000 - self.reserve
 
     async def watch(self, gateway: Gateway, *, margin: float) -> None:
         """Ask the gateway for its time again and again; once its clock has jumped, allow no start.
@@ -90,15 +90,15 @@ class Lease(Struct, kw_only=True):
                 again = await ServiceClock.ask(gateway, self.clock.clock)
             except GatewayError:
                 continue  # if the gateway cannot be asked for its time, it gets no starts either
-            ahead = (again.earliest() - self.clock.latest()) / 1000
-            behind = (self.clock.earliest() - again.latest()) / 1000
+            ahead = (again.earliest_time() - self.clock.latest_time()) / 1000
+            behind = (self.clock.earliest_time() - again.latest_time()) / 1000
             if max(ahead, behind) > margin:
                 self.jumped = ahead if ahead > behind else -behind
 
     @property
     def is_over(self) -> bool:
         """Whether the claim may have expired."""
-        return self.clock.latest() > self.until
+        return self.clock.latest_time() > self.until
 
     def allows_start(self) -> bool:
         """Whether a start that begins now is over before the claim expires."""

@@ -86,12 +86,12 @@ class Look(Struct, frozen=True, kw_only=True):
             return None
         return immediate_window(suspect, made, self.lapsed.get(made.claim))
 
-    def elsewhere(self, record: Record) -> str | None:
+    def service_mismatch(self, record: Record) -> str | None:
         """Why the configured service must not be asked about the run; None if it may be."""
-        return elsewhere(record, self.known.claims, self.environment.gateway)
+        return service_mismatch(record, self.known.claims, self.environment.gateway)
 
 
-def elsewhere(
+def service_mismatch(
     record: Record, claims: Mapping[Nonce, events.Claim], gateway: GatewayConfiguration
 ) -> str | None:
     """Why that gateway must not be asked about the run; None if the run was claimed for it.
@@ -133,7 +133,7 @@ def _gap(made: events.Claim | None) -> int:
     return max(0, parse_instant(made.at) - parse_instant(made.looked_at))
 
 
-def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:
+def index_runs(runs: Iterable[Run]) -> dict[RunId, Run]:
     """The declared runs by the id of their first attempt."""
     return {run.id: run for run in runs}
 

@@ -15,7 +15,7 @@ from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
 from reconciler.model import EpochMs, Run, RunId, first_attempt
 from reconciler.plan import Action, Plan, PlannedRun, Reason, plan_environment
-from reconciler.plan.outlook import Outlook, outlook_of, why_over
+from reconciler.plan.outlook import Outlook, find_over, outlook_of
 from reconciler.webhooks import Occasion, Webhook
 
 
@@ -114,8 +114,8 @@ def news_of(effect: Effect) -> News | None:
         attempts[first_attempt(planned.id)].append(planned)
     for run in runs:
         for occasion, reason in _changes(effect, attempts[first_attempt(run)], run, at):
-            told[occasion].append(_of_record(records[run], reason))
-    told[Occasion.BLOCKED] = list(_newly_blocked(was, now))
+            told[occasion].append(_record_news(records[run], reason))
+    told[Occasion.BLOCKED] = list(_blocked_news(was, now))
     found = {occasion: those for occasion, those in told.items() if those}
     if any(map(_is_open, was.runs)) and now.runs and not any(map(_is_open, now.runs)):
         found[Occasion.ALL_DONE] = []
@@ -184,11 +184,11 @@ def _outlook(attempts: Sequence[PlannedRun], record: Record, at: EpochMs) -> Out
         record.state(at),
         None if own is None else own.code,
         started_twice=False,
-        is_over=why_over(record.run, attempts) is not None,
+        is_over=find_over(record.run, attempts) is not None,
     )
 
 
-def _newly_blocked(was: Plan, now: Plan) -> Iterator[NewsOfRun]:
+def _blocked_news(was: Plan, now: Plan) -> Iterator[NewsOfRun]:
     before = {first_attempt(one.id) for one in was.runs if one.blocked}
     for one in now.runs:
         if one.blocked and first_attempt(one.id) not in before:
@@ -202,7 +202,7 @@ def _newly_blocked(was: Plan, now: Plan) -> Iterator[NewsOfRun]:
             )
 
 
-def _of_record(record: Record, reason: str) -> NewsOfRun:
+def _record_news(record: Record, reason: str) -> NewsOfRun:
     return NewsOfRun(
         run=record.run,
         record=record,
@@ -257,6 +257,6 @@ def select_news(webhook: Webhook, news: News) -> Share | None:
     )
 
 
-def a_test(environment: str) -> Share:
+def make_test_share(environment: str) -> Share:
     """A message that says nothing, to show that messages arrive."""
     return Share(environment=environment, commit=None, events={}, standing={}, is_test=True)

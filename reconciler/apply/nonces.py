@@ -15,23 +15,23 @@ def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | 
     A whole nonce is proof, because nobody guesses 128 random bits. It counts only where the
     reconciler puts it: anywhere else, a parameter of a manifest could pass for a nonce.
     """
-    carried = _carried(suspect, one, known)
+    carried = _find_nonce(suspect, one, known)
     if carried is None:
         return None
     claim, rest = carried
     if claim != suspect.claim:
         return Standing.NOT_OURS
     made = known.claims.get(claim)
-    return _which_run(suspect.run, tuple(made.runs) if made else (), rest)
+    return _judge_run(suspect.run, tuple(made.runs) if made else (), rest)
 
 
 def claim_named_in(suspect: Suspect, one: Instance, known: Known) -> Nonce | None:
     """The claim whose whole nonce the instance carries; None if it carries no known nonce."""
-    carried = _carried(suspect, one, known)
+    carried = _find_nonce(suspect, one, known)
     return carried[0] if carried is not None else None
 
 
-def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[Nonce, str] | None:
+def _find_nonce(suspect: Suspect, one: Instance, known: Known) -> tuple[Nonce, str] | None:
     """The claim whose nonce it carries, the suspect's before others, and the text beside it."""
     near = known.claims_near(suspect.flow_id, suspect.trigger_time)
     names = {claim.correlation for claim, _ in near} | {suspect.correlation}
@@ -42,7 +42,7 @@ def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[Nonce, str]
     claims += (claim for claim in others if claim.casefold() not in sent)
     for claim in claims:
         for text in texts:
-            rest = _beside(claim, text)
+            rest = _text_beside_nonce(claim, text)
             if rest is not None:
                 return claim, rest
     return None
@@ -55,14 +55,14 @@ def _texts(one: Instance, names: set[str]) -> list[str]:
     return [value.casefold() for key, value in one.parameters if key.casefold() in names]
 
 
-def _beside(claim: Nonce, text: str) -> str | None:
+def _text_beside_nonce(claim: Nonce, text: str) -> str | None:
     """What stands beside the whole nonce, up to a quotation mark; None without the nonce."""
     nonce = rf"(?<![0-9a-z]){re.escape(claim.casefold())}(?![0-9a-z])"
     match = re.search(rf"([^\"]*){nonce}([^\"]*)", text)
     return f"{match[1]}{match[2]}".strip(" \\") if match else None
 
 
-def _which_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
+def _judge_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
     """Whether the nonce is this run's: a claim holds many runs, and what follows it may be cut."""
     others = [one.casefold() for one in siblings if one != run]
     if not run.casefold().startswith(rest):

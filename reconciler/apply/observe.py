@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from reconciler.apply.gone import MOST_SEARCHES, find_gone, rotated, search_minute_of
+from reconciler.apply.gone import MOST_SEARCHES, find_gone, rotate_items, search_minute_of
 from reconciler.apply.instances import Fate, has_ended, judge_listed
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.ports import Instance, StartedInstance
@@ -38,7 +38,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     failure: str | None = None  # why not every run was seen
 
 
-def unfinished(ledger: Ledger, now: EpochMs) -> list[Record]:
+def unfinished_records(ledger: Ledger, now: EpochMs) -> list[Record]:
     """The started runs without a recorded end whose time has come, the newest first."""
     found = [record for record in ledger.records.values() if is_unfinished(record)]
     due = [record for record in found if record.trigger_time <= now]
@@ -69,7 +69,7 @@ class _Observing:
         self._got: dict[RunId, Sequence[Instance]] = {}  # looked up, where others may share the id
         self._records: list[Record] = []
         for record in records:
-            reason = look.elsewhere(record)
+            reason = look.service_mismatch(record)
             if reason is None:
                 self._records.append(record)
             else:
@@ -148,20 +148,20 @@ class _Observing:
             if record.flow_id is not None:
                 start, _ = search_window(record.trigger_time)
                 minutes[record.flow_id, start].append(record)
-        chosen = rotated(list(minutes), self._look.turn)
+        chosen = rotate_items(list(minutes), self._look.turn)
         if len(chosen) > MOST_SEARCHES:
             left = sum(len(minutes[minute]) for minute in chosen[MOST_SEARCHES:])
             words = "1 run is" if left == 1 else f"{left} runs are"
             self._failures.append(f"{words} left for the next look")
         gate = asyncio.Semaphore(self._look.environment.limits.concurrency)
 
-        async def one(minute: SearchMinute) -> None:
+        async def search_in_turn(minute: SearchMinute) -> None:
             async with gate:
                 await self._search_minute(minutes[minute])
 
         async with asyncio.TaskGroup() as searches:
             for minute in chosen[:MOST_SEARCHES]:
-                searches.create_task(one(minute))
+                searches.create_task(search_in_turn(minute))
 
     async def _search_minute(self, records: Sequence[Record]) -> None:
         try:
@@ -193,7 +193,7 @@ class _Observing:
 
     def _is_shown(self, record: Record) -> bool:
         """Whether the run's own instance must have been listed when the look began."""
-        return must_show(record, self._look.environment.gateway.settle) <= self._began
+        return showing_deadline(record, self._look.environment.gateway.settle) <= self._began
 
     def _failure(self) -> str | None:
         if not self._failures:
@@ -228,7 +228,7 @@ def _was_cancelled(record: Record, status: int | str) -> bool:
     return record.cancelled is not None and status_name(status) == CANCELLED
 
 
-def must_show(record: Record, settle_seconds: float) -> EpochMs:
+def showing_deadline(record: Record, settle_seconds: float) -> EpochMs:
     """From when on the service must know the instance, if it still has it.
 
     Its trigger time must have come: the reference does not say that a waiting instance is known.

@@ -9,14 +9,14 @@ from msgspec import Struct
 from reconciler.apply.branch import Branch
 from reconciler.apply.gone import MOST_SEARCHES
 from reconciler.apply.ids import names_flow
-from reconciler.apply.instances import judge_listed, only_this_one_runs
+from reconciler.apply.instances import judge_listed, runs_alone
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.observe import (
     Observation,
     is_unfinished,
-    must_show,
     observe,
-    unfinished,
+    showing_deadline,
+    unfinished_records,
 )
 from reconciler.apply.ports import Learned, Noted, Ports, Watching
 from reconciler.apply.start import StartOutcome
@@ -25,7 +25,7 @@ from reconciler.enos.statuses import is_documented
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.ledger.records import UNSETTLED, Phase
-from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, with_parents
+from reconciler.model import EpochMs, RunId, covering_references, first_attempt, run_id, run_name
 from reconciler.plan import Plan, PlannedRun
 from reconciler.times import format_instant
 
@@ -51,7 +51,7 @@ async def cancel_instances(
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
-    async def one(record: Record) -> events.Cancelled | NotCancelled:
+    async def cancel_one(record: Record) -> events.Cancelled | NotCancelled:
         async with gate:
             try:
                 return await _cancel(record, look)
@@ -59,13 +59,13 @@ async def cancel_instances(
                 return NotCancelled(run=record.run, reason=str(error))
 
     async with asyncio.TaskGroup() as cancellations:
-        tasks = [cancellations.create_task(one(record)) for record in records]
+        tasks = [cancellations.create_task(cancel_one(record)) for record in records]
     return [task.result() for task in tasks]
 
 
 async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled:
     """Cancel one run's instance. Raises GatewayError."""
-    reason = look.elsewhere(record) or await _hindrance(record, look)
+    reason = look.service_mismatch(record) or await _find_cancel_risk(record, look)
     if reason is not None:
         return NotCancelled(run=record.run, reason=reason)
     answer = await look.gateway.cancel(record.instances[0])
@@ -79,7 +79,7 @@ async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled
     )
 
 
-async def _hindrance(record: Record, look: Look) -> str | None:
+async def _find_cancel_risk(record: Record, look: Look) -> str | None:
     """Why a cancellation could hit another instance; None if it cannot. Raises GatewayError.
 
     The search covers everything that may have the id, in all flows: a service may give one id to a
@@ -91,7 +91,7 @@ async def _hindrance(record: Record, look: Look) -> str | None:
         return "the ledger does not say its flow"
     others = (other for other, _ in known.owners(id_) if other.run != record.run)
     if any(other.phase is Phase.TRIGGERED or other.phase in UNSETTLED for other in others):
-        return _by_hand(f"others have the id {id_} as well")
+        return _manual_cancel_reason(f"others have the id {id_} as well")
     listed = await look.gateway.search(None, *id_window(record.trigger_time))
     its = [one for one in listed if one.id == id_]
     if not its:
@@ -101,19 +101,25 @@ async def _hindrance(record: Record, look: Look) -> str | None:
         # The reference does not say that an instance is shown while it waits.
         of_each = known.making(look.environment.gateway.zone).of_each
         if not of_each and not names_flow(id_, record.flow_id):
-            return _by_hand(f"{id_} does not name its flow, so that another flow's may have it")
-        doubtful = [one.run for one in known.in_doubt_in(record.flow_id, None)]
-        return _by_hand(f"{doubtful[0]} may have the id {id_} as well") if doubtful else None
+            return _manual_cancel_reason(
+                f"{id_} does not name its flow, so that another flow's may have it"
+            )
+        doubtful = [one.run for one in known.runs_in_doubt(record.flow_id, None)]
+        return (
+            _manual_cancel_reason(f"{doubtful[0]} may have the id {id_} as well")
+            if doubtful
+            else None
+        )
     if not its:
         return f"the service shows no instance {id_}"
     told = judge_listed(record, start, its, look.known, look.suspect)
-    if told.mine is None or not only_this_one_runs(told.mine, its):
+    if told.mine is None or not runs_alone(told.mine, its):
         why = told.reason or f"others have the id {id_} as well"
-        return _by_hand(why)
+        return _manual_cancel_reason(why)
     return None
 
 
-def _by_hand(why: str) -> str:
+def _manual_cancel_reason(why: str) -> str:
     return f"a cancellation could hit another instance ({why}): cancel it by hand"
 
 
@@ -138,7 +144,7 @@ class Observer:
         observation = await observe(asked, look)
         self._untold |= observation.untold
         settle = look.environment.gateway.settle
-        shown = [one.run for one in asked if must_show(one, settle) <= look.now()]
+        shown = [one.run for one in asked if showing_deadline(one, settle) <= look.now()]
         self._count_unclear(shown, observation)
         self._branch.pending += observation.ended
         self.observed += observation.ended
@@ -160,7 +166,7 @@ class Observer:
         """Give up on runs that look after look could not tell, so that nothing waits for ever."""
         most = UNCLEAR_LOOKS * (1 + len(asked) // MOST_SEARCHES)
         for run in asked:
-            reason = _unclear(run, observation)
+            reason = _unclear_reason(run, observation)
             if reason is None:
                 self._unclear.pop(run, None)
                 continue
@@ -179,7 +185,7 @@ class Observer:
 
     async def look_at_all(self, look: Look) -> None:
         """Observe every started run whose time has come."""
-        await self.look(unfinished(look.ledger, look.now()), look)
+        await self.look(unfinished_records(look.ledger, look.now()), look)
 
     async def cancel(self, planned_ones: Sequence[PlannedRun], look: Look) -> bool:
         """Cancel those that still run, each once in an apply; True if any was to be cancelled."""
@@ -208,7 +214,7 @@ class Observer:
         await self.look([record for record in running if record.run in asked], look)
         return True
 
-    def awaited(
+    def awaited_records(
         self, followers: Iterable[PlannedRun], outcomes: Mapping[RunId, StartOutcome]
     ) -> list[Record]:
         """The unfinished runs that this apply has started, or that the followers wait for."""
@@ -219,7 +225,10 @@ class Observer:
             record
             for record in ledger.records.values()
             if is_unfinished(record)
-            and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
+            and (
+                record.run in started
+                or not needed.isdisjoint(covering_references(run_name(record.run)))
+            )
         ]
         # Also runs that nobody can tell, perhaps from the first look on: that is reported.
         self._watched |= {record.run for record in found}
@@ -235,7 +244,7 @@ class Observer:
         ended = total - len(awaited) - len(self.untold())
         self._ports.progress(Watching(ended=ended, total=total))
 
-    def failed(self, plan: Plan, outcomes: Mapping[RunId, StartOutcome]) -> list[PlannedRun]:
+    def failed_runs(self, plan: Plan, outcomes: Mapping[RunId, StartOutcome]) -> list[PlannedRun]:
         """The runs that ended badly and are not attempted again by this apply.
 
         Only runs that were started or waited for here, and runs that block others.
@@ -245,16 +254,16 @@ class Observer:
         return [
             ended
             for planned in plan.runs
-            if (ended := self._ended(planned)).record is not None
+            if (ended := self._last_attempt(planned)).record is not None
             and ended.record.has_failed
             and not (ended.run and ended.run.cancel)
             and (
                 first_attempt(ended.id) in ours
-                or not blocking.isdisjoint(with_parents(run_name(ended.id)))
+                or not blocking.isdisjoint(covering_references(run_name(ended.id)))
             )
         ]
 
-    def _ended(self, planned: PlannedRun) -> PlannedRun:
+    def _last_attempt(self, planned: PlannedRun) -> PlannedRun:
         """The run as its last attempt, if the plan is about an attempt that was not made yet."""
         run = planned.run
         if run is None or run.attempt == 1 or planned.record is not None:
@@ -263,7 +272,7 @@ class Observer:
         return planned.but(id=before, record=self._branch.ledger.records.get(before))
 
 
-def _unclear(run: RunId, observation: Observation) -> str | None:
+def _unclear_reason(run: RunId, observation: Observation) -> str | None:
     """Why a look could not tell how the run fares; None if it could."""
     name = observation.statuses.get(run)
     if name is None:

@@ -36,7 +36,7 @@ class Overdue:
             self._progress(Noted(message=f"{run.id}: {_reason(run)}"))
         return bool(found)
 
-    def settled(self, run: RunId, claim: Nonce | None) -> None:
+    def forget_start(self, run: RunId, claim: Nonce | None) -> None:
         """Forget it: it is known what became of the run under that claim."""
         self._runs.pop((run, claim), None)
 

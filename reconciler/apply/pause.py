@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway, Noted, Ports, Waiting
-from reconciler.apply.wait import Backoff, waits_for, worth_waiting_for
+from reconciler.apply.wait import Backoff, describe_wait, next_decision_time
 from reconciler.errors import GitError
 from reconciler.ledger import events
 from reconciler.plan import Plan
@@ -43,28 +43,28 @@ class Pauses:
         await self._record_if_due()
         if self._backoff.is_used_up:
             return Waited.NOT_AT_ALL
-        now = clock.earliest()
+        now = clock.earliest_time()
         claim_seconds = self._knowledge.environment.limits.claim_seconds
         awaits = self._knowledge.awaits(plan)
-        until = worth_waiting_for(awaits, self._knowledge.doubts, now, claim_seconds)
-        awaited = self._knowledge.awaited(plan) if self._backoff.for_ends else []
+        until = next_decision_time(awaits, self._knowledge.doubts, now, claim_seconds)
+        awaited = self._knowledge.awaited_records(plan) if self._backoff.for_ends else []
         if until is None and not awaited:
             return Waited.NOT_AT_ALL
         if awaited:
             self._observer.tell(awaited)
-        waiting = None if until is None else Waiting(reason=waits_for(awaits), until=until)
+        waiting = None if until is None else Waiting(reason=describe_wait(awaits), until=until)
         if waiting is not None and waiting != self._waiting:
             self._ports.progress(waiting)
             self._waiting = waiting
         await self.sleep(self._backoff.pause(until, now))
         await self._refetch(patient=bool(awaited))
-        due = self._observer.due(awaited, clock.earliest())
+        due = self._observer.due(awaited, clock.earliest_time())
         if due and await self._observer.look(due, self._knowledge.look(gateway, clock)):
-            self._backoff.something_ended()
+            self._backoff.look_sooner()
             return Waited.FOR_AN_END
         return Waited.IN_VAIN
 
-    async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+    async def run_unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         """The result; None once the apply is told to stop: then the work is broken off."""
         working = asyncio.create_task(work)
         stopping = asyncio.create_task(self._ports.stop.wait())

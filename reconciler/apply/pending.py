@@ -15,22 +15,22 @@ from reconciler.ledger.records import UNSETTLED
 from reconciler.model import RunId
 
 
-def still_pending(pending: Sequence[Event], before: Ledger, now: Ledger) -> list[Event]:
+def select_pending(pending: Sequence[Event], before: Ledger, now: Ledger) -> list[Event]:
     """Those of the pending events that must be recorded, after the ledger has gone on.
 
     `before`, `now`: the branch's ledger when they were concluded, and as it is read by now.
     """
-    claimed = _claimed_since(before, now)
+    claimed = _runs_claimed_since(before, now)
     shared = {minute_of(one.flow_id, one.trigger_time) for one in claimed}
     return [
         event
-        for event in adding(pending, now)
+        for event in list_additions(pending, now)
         if not (isinstance(event, events.Observed) and _minute(event.run, now) in shared)
         and not (_is_absent_by_search(event) and _may_be_hidden(event.run, now, claimed))
     ]
 
 
-def adding(recorded: Sequence[Event], ledger: Ledger) -> list[Event]:
+def list_additions(recorded: Sequence[Event], ledger: Ledger) -> list[Event]:
     """The events that add something to what the ledger holds."""
     return [event for event in ledger.missing(recorded) if not is_known(event, ledger)]
 
@@ -49,7 +49,7 @@ def _minute(run: RunId, ledger: Ledger) -> Minute:
     return minute_of(record.flow_id, record.trigger_time)
 
 
-def _claimed_since(before: Ledger, now: Ledger) -> list[events.ClaimedRun]:
+def _runs_claimed_since(before: Ledger, now: Ledger) -> list[events.ClaimedRun]:
     """What others have claimed meanwhile.
 
     An instance that was seen in a minute may be of their start, if the service gives both starts

@@ -22,15 +22,15 @@ from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_
 from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.observe import unfinished
+from reconciler.apply.observe import unfinished_records
 from reconciler.apply.pause import Pauses, Waited
 from reconciler.apply.ports import Gateway, Learned, Noted, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.sharing import Sharing
 from reconciler.apply.start import Batch, start_batch
-from reconciler.apply.wait import recorded
+from reconciler.apply.wait import record_at_end
 from reconciler.configuration import Environment
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import ConfigurationError, GatewayError
 from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
@@ -58,10 +58,10 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     if options.only is not None:
         refuse_stale(plan, options.only, knowledge.environment.gateway.zone)
     needed = any(_needs_gateway(run, plan.at) for run in plan.runs)
-    if not needed and not unfinished(branch.ledger, EpochMs(plan.at + DAY_MS)):
+    if not needed and not unfinished_records(branch.ledger, EpochMs(plan.at + DAY_MS)):
         return knowledge.result(plan, interrupted=ports.stop.is_set())
     try:
-        async with ports.open_gateway(branch.environment) as gateway, recorded(branch):
+        async with ports.open_gateway(branch.environment) as gateway, record_at_end(branch):
             return await _Apply(ports, knowledge).go_on(plan, gateway)
     except (GatewayError, ConfigurationError) as error:
         if needed or knowledge.claims.starts:
@@ -108,22 +108,22 @@ class _Apply:
         )
         check_clock(clock, self.ports.clock, self.ports.progress)
         self._check_zone(zone, plan, clock)
-        self.knowledge.notice(clock.earliest())
+        self.knowledge.notice(clock.earliest_time())
         await self.observer.look_at_all(self.knowledge.look(gateway, clock))
-        plan = self.knowledge.plan(clock.earliest())
+        plan = self.knowledge.plan(clock.earliest_time())
         self._check_zone(zone, plan, clock)  # by the gateway's clock it may start other runs
-        plan = await self._checked(plan, gateway, clock)
+        plan = await self._check_plan_flows(plan, gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
-            plan = await self._settled(plan, gateway, clock)
+            plan = await self._settle_all(plan, gateway, clock)
             if self.ports.stop.is_set():
                 break
-            plan = await self._cancelled(plan, gateway, clock)
+            plan = await self._cancel_unwanted(plan, gateway, clock)
             self.knowledge.guard(plan)
-            plan, runs = await self._confirmed(plan, clock, self.knowledge.claims.late)
+            plan, runs = await self._confirm_choice(plan, clock, self.knowledge.claims.late)
             batch = self.knowledge.claims.take_up(plan)
             if batch is None:
-                plan, runs = await self._confirmed(plan, clock, self._choose)
+                plan, runs = await self._confirm_choice(plan, clock, self._choose)
             if batch is None and runs:
                 clock = await self._ask_again(gateway, clock)
                 runs, before = await self._look_before(runs, gateway, clock)
@@ -137,44 +137,44 @@ class _Apply:
                 clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)
-            plan = self.knowledge.plan(clock.earliest())
+            plan = self.knowledge.plan(clock.earliest_time())
         await self.branch.record()
         return self._result(plan)
 
     def _check_zone(self, zone: str, plan: Plan, clock: ServiceClock) -> None:
         times = [run.trigger_time for run in self.knowledge.triggers(plan)]
-        check_zone(zone, self.environment, clock.earliest(), times)
+        check_zone(zone, self.environment, clock.earliest_time(), times)
 
-    async def _checked(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+    async def _check_plan_flows(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, made again after every flow was checked, if the caller asked for that."""
         if not self.knowledge.options.preflight:
             return plan
         user = self.environment.gateway.user_id
         self.knowledge.flows = await check_flows(flows_of(plan), gateway, user)
-        return self.knowledge.plan(clock.earliest())
+        return self.knowledge.plan(clock.earliest_time())
 
     def _result(self, plan: Plan) -> ApplyResult:
         return self.knowledge.result(plan, interrupted=self.ports.stop.is_set())
 
-    async def _cancelled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+    async def _cancel_unwanted(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, once the runs were cancelled that the branch itself wants cancelled."""
-        plan, _ = await self._confirmed(plan, clock, self._unwanted)
+        plan, _ = await self._confirm_choice(plan, clock, self._unwanted_runs)
         if await self.observer.cancel(
             self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
         ):
-            plan = self.knowledge.plan(clock.earliest())
+            plan = self.knowledge.plan(clock.earliest_time())
         return plan
 
-    def _unwanted(self, plan: Plan) -> list[Run]:
+    def _unwanted_runs(self, plan: Plan) -> list[Run]:
         return [one.run for one in self.knowledge.cancels(plan) if one.run is not None]
 
-    async def _confirmed(
+    async def _confirm_choice(
         self, plan: Plan, clock: ServiceClock, choose: Callable[[Plan], Sequence[Run]]
     ) -> tuple[Plan, Sequence[Run]]:
         """The plan, and what is chosen of it, once the branch itself declares just that."""
         runs = choose(plan)
         while not await self.branch.confirm(runs):
-            plan = self.knowledge.plan(clock.earliest())
+            plan = self.knowledge.plan(clock.earliest_time())
             self.knowledge.guard(plan)
             runs = choose(plan)
         return plan, runs
@@ -202,17 +202,17 @@ class _Apply:
         if not sharing:
             return runs, None
         try:
-            looking = look_before(sharing, look, clock.latest, self.stood)
-            before = await self.pauses.unless_stopped(looking)
+            looking = look_before(sharing, look, clock.latest_time, self.stood)
+            before = await self.pauses.run_unless_stopped(looking)
         except GatewayError as error:
             self.failed_looks.update(run.id for run in sharing)
             are = "is" if len(sharing) == 1 else "are"
-            runs_are = f"{counted(len(sharing), 'run')} {are}"
+            runs_are = f"{format_count(len(sharing), 'run')} {are}"
             message = f"{runs_are} not claimed before the minutes can be searched"
             self.ports.progress(Noted(message=f"{message}: {error}"))
             return [run for run in runs if run not in sharing], None
         while before is not None and before.seen and not self.ports.stop.is_set():
-            missing = STAMP_MS - (clock.earliest() - before.at)
+            missing = STAMP_MS - (clock.earliest_time() - before.at)
             if missing <= 0:
                 break
             await self.pauses.sleep(missing / 1000)
@@ -225,11 +225,11 @@ class _Apply:
         try:
             await start_batch(batch, gateway, self.environment.limits.concurrency)
         finally:
-            outcomes = batch.remaining()
+            outcomes = batch.complete_outcomes()
             self.branch.pending += outcomes
             self.knowledge.note_overdue(batch)
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
-        self.sharing.timed(batch.request_seconds)
+        self.sharing.note_times(batch.request_seconds)
         nothing = all(
             isinstance(outcome, events.Absent) and outcome.run not in batch.late
             for outcome in outcomes
@@ -240,36 +240,36 @@ class _Apply:
         if self.used_up > LATE_CLAIMS:
             self.knowledge.claims.give_up(self.used_up)
 
-    async def _settled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+    async def _settle_all(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, once another look settles no run in doubt at once."""
         while await self._settle(plan, gateway, clock):
-            plan = self.knowledge.plan(clock.earliest())
+            plan = self.knowledge.plan(clock.earliest_time())
         return plan
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look for the runs in doubt that are due; True if another look may settle more at once."""
         settled, looks = False, self.knowledge.looks
         due, left = looks.due(
-            plan.of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest()
+            plan.runs_of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest_time()
         )
         if left:
-            runs, are = counted(left, "run"), "is" if left == 1 else "are"
+            runs, are = format_count(left, "run"), "is" if left == 1 else "are"
             message = f"{runs} in doubt {are} left to the next look, {len(due):,} looked for now"
             self.ports.progress(Noted(message=message))
         if not due:
             return False
         looking = settle(due, self.knowledge.look(gateway, clock))
-        for found in await self.pauses.unless_stopped(looking) or ():
+        for found in await self.pauses.run_unless_stopped(looking) or ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
                 self.knowledge.forget_absence(found.planned.id)
                 looks.put_off(found)
-                news = found.event(format_instant(clock.earliest()))
+                news = found.event(format_instant(clock.earliest_time()))
                 self.branch.pending += [] if news is None else [news]
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)
-            self.knowledge.overdue.settled(found.run, found.claim)
+            self.knowledge.overdue.forget_start(found.run, found.claim)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Learned(run=found.run, event=found))

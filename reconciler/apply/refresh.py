@@ -7,8 +7,8 @@ from msgspec import Struct
 from reconciler.apply.branch import Branch
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import Look, by_id
-from reconciler.apply.observe import observe, unfinished
+from reconciler.apply.look import Look, index_runs
+from reconciler.apply.observe import observe, unfinished_records
 from reconciler.apply.ports import Ports
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record
@@ -41,19 +41,19 @@ async def refresh(
     environment, ledger = branch.snapshot.environment, branch.ledger
     statuses: Mapping[RunId, str] = {}
     failure, ended = None, 0
-    if _wanted(ledger, EpochMs(ports.clock.wall() + DAY_MS), is_wanted, again=again):
+    if _wanted_records(ledger, EpochMs(ports.clock.wall() + DAY_MS), is_wanted, again=again):
         async with ports.open_gateway(environment) as gateway:
             clock = await ServiceClock.ask(gateway, ports.clock)
             look = Look(
                 gateway=gateway,
                 environment=environment,
                 ledger=ledger,
-                declared=by_id(branch.snapshot.declared.runs),
-                now=clock.earliest,
+                declared=index_runs(branch.snapshot.declared.runs),
+                now=clock.earliest_time,
                 known=Known(branch.snapshot.ledgers),
                 turn=clock.stamp // _TURN_MS,
             )
-            wanted = _wanted(ledger, clock.earliest(), is_wanted, again=again)
+            wanted = _wanted_records(ledger, clock.earliest_time(), is_wanted, again=again)
             observation = await observe(wanted, look)
         branch.pending += observation.ended
         ended = len(observation.ended)
@@ -69,10 +69,10 @@ async def refresh(
     )
 
 
-def _wanted(
+def _wanted_records(
     ledger: Ledger, now: EpochMs, is_wanted: Callable[[Record], bool], *, again: bool
 ) -> list[Record]:
-    found = unfinished(ledger, now)
+    found = unfinished_records(ledger, now)
     if again:
         found += [record for record in ledger.records.values() if record.has_failed]
     return [record for record in found if is_wanted(record)]

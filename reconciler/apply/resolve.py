@@ -15,14 +15,14 @@ from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.pending import adding
+from reconciler.apply.pending import list_additions
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_name, is_open
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.model import EpochMs, Nonce, RunId, run_attempt, run_id
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from reconciler.selection import find_meant
 from reconciler.times import parse_instant
 
@@ -48,7 +48,7 @@ class Proposal(Protocol):
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """The events to record on top of that snapshot."""
 
-    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+    def find_ledger(self, snapshot: Snapshot) -> Ledger | None:
         """The ledger that holds just this: what was pushed may land and seem to have lost.
 
         It may be another one by then: somebody has moved the environment's, or retired it.
@@ -95,26 +95,26 @@ async def record_proposal(
 ) -> Sequence[Record]:
     """Check the proposal, ask the service, and push; if the branch moves, check and push again."""
     asked = snapshot.environment.gateway
-    proposal.check(snapshot, service.earliest())
+    proposal.check(snapshot, service.earliest_time())
     shown = await proposal.look(snapshot, gateway, service)
     confirm(shown)
     for _ in range(ATTEMPTS):
-        proposal.check(snapshot, service.earliest())
-        news = proposal.news(snapshot, shown, service.earliest())
+        proposal.check(snapshot, service.earliest_time())
+        news = proposal.news(snapshot, shown, service.earliest_time())
         appended = await store.append(snapshot, news, proposal.message(snapshot))
         if not isinstance(appended, Landed | Raced):
             raise GitError(f"the decision was not recorded for certain: {appended.message}")
         if isinstance(appended, Landed):
-            return _its_records(proposal, appended.snapshot.ledger)
+            return _proposal_records(proposal, appended.snapshot.ledger)
         snapshot = await store.fetch()
-        held = proposal.recorded_in(snapshot)
+        held = proposal.find_ledger(snapshot)
         if held is not None:
-            return _its_records(proposal, held)
+            return _proposal_records(proposal, held)
         check_asked(snapshot, asked)
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
 
 
-def _its_records(proposal: Proposal, ledger: Ledger) -> Sequence[Record]:
+def _proposal_records(proposal: Proposal, ledger: Ledger) -> Sequence[Record]:
     return [ledger.records[run] for run in proposal.runs]
 
 
@@ -135,7 +135,7 @@ def _proposal(
     decision: PersonsDecision, snapshot: Snapshot, new_claim: Callable[[], Nonce]
 ) -> Proposal:
     """What the decision means: to settle runs in doubt, or to adopt one."""
-    runs = list(dict.fromkeys(run for word in decision.runs for run in _meant(word, snapshot)))
+    runs = list(dict.fromkeys(run for word in decision.runs for run in _find_runs(word, snapshot)))
     if decision.triggered is None:
         return Spoken(decision, runs, snapshot.ledger)
     if len(runs) > 1:
@@ -155,13 +155,13 @@ def _proposal(
 _MOST_NAMED = 5
 
 
-def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
+def _find_runs(word: str, snapshot: Snapshot) -> list[RunId]:
     """The recorded or declared runs that the word is about, as the ledger calls them.
 
     That is the run with exactly that id. If there is none, it is each run that a person can settle
     among those that the word means to `status`. Raises RefusedError if there is none.
     """
-    records, called = snapshot.ledger.records, _called(snapshot)
+    records, called = snapshot.ledger.records, _ids_by_name(snapshot)
     exact = called.get(RunId(word)) or _attempt(word, snapshot)
     if exact is not None:
         return [exact]
@@ -182,9 +182,9 @@ def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
     return open_
 
 
-def _called(snapshot: Snapshot) -> dict[RunId, RunId]:
+def _ids_by_name(snapshot: Snapshot) -> dict[RunId, RunId]:
     """The ids of all runs, declared or recorded, by each id that a run is or will be called by."""
-    runs = scheduled(snapshot.declared, snapshot.ledger).runs
+    runs = schedule_runs(snapshot.declared, snapshot.ledger).runs
     called = {one.declared_id(): one.id for one in runs}
     called |= {one.id: one.id for one in runs}
     return called | {run: run for run in snapshot.ledger.records}
@@ -193,7 +193,7 @@ def _called(snapshot: Snapshot) -> dict[RunId, RunId]:
 def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
     """The id of a further attempt at a declared run, which may not be recorded yet."""
     attempt = run_attempt(RunId(word)) if word.rpartition("#")[2].isdecimal() else 1
-    for one in scheduled(snapshot.declared, snapshot.ledger).runs if attempt > 1 else ():
+    for one in schedule_runs(snapshot.declared, snapshot.ledger).runs if attempt > 1 else ():
         if word in {one.declared_id(attempt), run_id(one.name, one.revision, attempt)}:
             return run_id(one.name, one.revision, attempt)
     return None
@@ -215,7 +215,7 @@ async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
     ledger = branch.snapshot.ledger
     for event in lost:
         _check_claimed(event, ledger)
-    branch.pending = adding(lost, ledger)
+    branch.pending = list_additions(lost, ledger)
     missing = len(branch.pending)
     await branch.record()
     runs = {event.run for event in lost if not isinstance(event, events.Claim)}

@@ -15,7 +15,7 @@ from statistics import fmean
 
 from msgspec import Struct
 
-from reconciler.apply.start import Capacity, by_flow, capacity, choose_batch
+from reconciler.apply.start import Capacity, capacity, choose_batch, group_by_flow
 from reconciler.configuration import Environment
 from reconciler.model import Run
 from reconciler.plan import Action, Plan
@@ -31,7 +31,7 @@ class Sharing(Struct, kw_only=True):
     # needs. So several appliers find something, and a small environment is still one batch.
     request_seconds: float = 1.0
 
-    def timed(self, seconds: Sequence[float]) -> None:
+    def note_times(self, seconds: Sequence[float]) -> None:
         """Note how long each start of a batch took."""
         if seconds:
             self.request_seconds = max(SPARE * fmean(seconds), 0.01)
@@ -46,7 +46,7 @@ class Sharing(Struct, kw_only=True):
         limits = environment.limits
         room = capacity(limits, environment.gateway.timeout, self.request_seconds)
         share: float = room.runs
-        if others := _others(plan):
+        if others := _count_other_claims(plan):
             # There must be something to start while each of the others pushes, or loses a race.
             pushes = PUSHES * (others + 1) * push_seconds
             least = limits.concurrency * pushes / self.request_seconds
@@ -54,16 +54,16 @@ class Sharing(Struct, kw_only=True):
         return choose_batch(_first_flows(runs, share, limits.concurrency, room), room)
 
 
-def _others(plan: Plan) -> int:
+def _count_other_claims(plan: Plan) -> int:
     """How many claims of others are open."""
-    return len({one.record.claim for one in plan.of_action(Action.HOLD) if one.record})
+    return len({one.record.claim for one in plan.runs_of_action(Action.HOLD) if one.record})
 
 
 def _first_flows(runs: Sequence[Run], share: float, concurrency: int, room: Capacity) -> list[Run]:
     """The runs of the first flows: those that start side by side, then more up to the share."""
     chosen: list[Run] = []
     size = 0
-    for number, flow in enumerate(by_flow(runs)):
+    for number, flow in enumerate(group_by_flow(runs)):
         many = min(len(flow), room.runs_of_one_flow)
         if number >= concurrency and size + many > share:
             break

@@ -7,7 +7,7 @@ from msgspec import Struct
 from reconciler.apply.evidence import is_disowned
 from reconciler.apply.fitting import Fitting, look_for, look_of, refuse_fitting, row_of
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import elsewhere
+from reconciler.apply.look import service_mismatch
 from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.suspect import is_of_another_flow, search_window
 from reconciler.errors import RefusedError
@@ -35,19 +35,19 @@ class Spoken:
     def __init__(self, decision: PersonsDecision, runs: Sequence[RunId], ledger: Ledger) -> None:
         self.runs: Sequence[RunId] = runs
         self._decision = decision
-        self._judged = {run: _unsettled(ledger, decision, run).claim for run in runs}
+        self._judged = {run: _find_unsettled(ledger, decision, run).claim for run in runs}
         self._instance: Instance | None = None  # the named one, once the service was asked for it
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
         """Refuse a decision that is too early, or on another claim, service or run's instance."""
         for run in self.runs:
-            record = _unsettled(snapshot.ledger, self._decision, run)
+            record = _find_unsettled(snapshot.ledger, self._decision, run)
             if record.claim != self._judged[run]:
                 raise RefusedError(
                     f"{run} was claimed anew meanwhile",
                     hint=f"Look again: `reconciler status {run}`.",
                 )
-            reason = elsewhere(record, snapshot.ledger.claims, snapshot.environment.gateway)
+            reason = service_mismatch(record, snapshot.ledger.claims, snapshot.environment.gateway)
             if reason is not None:
                 raise RefusedError(f"{run} cannot be settled: {reason}")
             if self._instance is not None:
@@ -64,10 +64,12 @@ class Spoken:
         """Ask the service what it has. Raises RefusedError if that speaks against the decision."""
         records = [snapshot.ledger.records[run] for run in self.runs]
         if self._decision.triggered is not None:
-            found = self._instance = await instance_of(gateway, self._decision.triggered)
+            found = self._instance = await ask_for_instance(gateway, self._decision.triggered)
             for one in records:
                 _check_free(snapshot.ledger, one, found)
-                check_its(one.run, one.flow_id, one.trigger_time, found, sure=self._decision.sure)
+                check_instance(
+                    one.run, one.flow_id, one.trigger_time, found, sure=self._decision.sure
+                )
             return [Fitting(run=one.run, listed=(found,), fitting=(found,)) for one in records]
         shown = await look_for(records, look_of(snapshot, gateway, service))
         if not self._decision.forced:
@@ -86,18 +88,18 @@ class Spoken:
                 triggered=self._decision.triggered,
                 claim=snapshot.ledger.records[one.run].claim,
                 reason=self._decision.reason,
-                evidence=_in_spite_of(one) if is_denied else None,
+                evidence=_denial_evidence(one) if is_denied else None,
             )
             for one in shown
         ]
 
-    def recorded_in(self, snapshot: Snapshot) -> Ledger | None:
+    def find_ledger(self, snapshot: Snapshot) -> Ledger | None:
         """The ledger that has each run settled by this person, for this reason, in this way."""
         claims = {one for one in self._judged.values() if one is not None}
         ledger = next((one for one in snapshot.ledgers if one.claims.keys() >= claims), None)
         if ledger is None or not ledger.records.keys() >= {*self.runs}:
             return None
-        records = (ledger.records[run].full() for run in self.runs)
+        records = (ledger.records[run].full_value() for run in self.runs)
         return ledger if all(map(self._is_settled, records)) else None
 
     def _is_settled(self, record: FullRecord) -> bool:
@@ -156,7 +158,7 @@ def is_name(id_: InstanceId) -> bool:
     return id_.isprintable() and id_ == id_.strip() != ""
 
 
-async def instance_of(gateway: Gateway, instance: InstanceId) -> Instance:
+async def ask_for_instance(gateway: Gateway, instance: InstanceId) -> Instance:
     """The instance of that id. Raises RefusedError if the service says that it has none."""
     found = await gateway.instance(instance)
     if found is None:
@@ -164,7 +166,7 @@ async def instance_of(gateway: Gateway, instance: InstanceId) -> Instance:
     return found
 
 
-def check_its(
+def check_instance(
     run: RunId, flow_id: int | None, trigger_time: EpochMs, found: Instance, *, sure: bool
 ) -> None:
     """Refuse an instance that shows another flow, or another trigger time, than the run's."""
@@ -192,7 +194,7 @@ def shows_minute(trigger_time: EpochMs, found: Instance) -> bool:
     return any(start <= one < end for one in (found.trigger_time, *found.trigger_times))
 
 
-def _unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
+def _find_unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
     """The record of a run in doubt; or of one started twice, if the decision names an instance."""
     record = ledger.records.get(run)
     if record is None:
@@ -260,7 +262,7 @@ def _minute(record: Record) -> tuple[int | None, int]:
     return record.flow_id, record.trigger_time // MINUTE_MS
 
 
-def _in_spite_of(shown: Fitting) -> dict[str, object] | None:
+def _denial_evidence(shown: Fitting) -> dict[str, object] | None:
     if shown.failure is not None:
         return {"forced": True, "notSearched": shown.failure}
     return {"forced": True, "found": list(map(row_of, shown.fitting))} if shown.fitting else None

@@ -28,7 +28,7 @@ from reconciler.apply.suspect import correlation_value
 from reconciler.configuration import Limits
 from reconciler.ledger import events
 from reconciler.model import InstanceId, Nonce, Run, RunId
-from reconciler.plan.standing import why_held
+from reconciler.plan.standing import describe_hold
 from reconciler.times import MINUTE_MS, format_instant
 
 FIRST_PAUSE_SECONDS = 0.25
@@ -67,7 +67,7 @@ def choose_batch(runs: Iterable[Run], room: Capacity) -> tuple[Run, ...]:
     return tuple(chosen)
 
 
-def by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+def group_by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """The runs of each flow in their order; flows in the order of their first run."""
     flows: dict[int, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.turn):
@@ -104,9 +104,9 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     def now(self) -> str:
         """The gateway's time, as the ledger writes it."""
-        return format_instant(self.lease.clock.earliest())
+        return format_instant(self.lease.clock.earliest_time())
 
-    def remaining(self) -> list[StartOutcome]:
+    def complete_outcomes(self) -> list[StartOutcome]:
         """Every run's outcome, now that nothing is being started any more.
 
         A run whose POST was under way when the batch was broken off is in doubt. A run that was not
@@ -116,21 +116,21 @@ class Batch(Struct, frozen=True, kw_only=True):
             if run.id in self.outcomes:
                 continue
             if run.id in self.posting:
-                self.learn(run, self.unknown(run, "broken off before an answer came"))
+                self.learn(run, self.unknown_outcome(run, "broken off before an answer came"))
             else:
-                self.learn(run, self.not_sent(run, "not reached"))
+                self.learn(run, self.unsent_outcome(run, "not reached"))
         return list(self.outcomes.values())
 
-    def unknown(self, run: Run, seen: str) -> events.Unknown:
+    def unknown_outcome(self, run: Run, seen: str) -> events.Unknown:
         """The outcome of a start that may or may not have been made."""
         return events.Unknown(
             v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
         )
 
-    def triggered(self, run: Run, instance: InstanceId) -> events.Triggered:
+    def triggered_outcome(self, run: Run, instance: InstanceId) -> events.Triggered:
         """The outcome of a run whose instance the service has just named."""
         # No earlier than the start: from then on the service must know the instance.
-        at = format_instant(self.lease.clock.latest())
+        at = format_instant(self.lease.clock.latest_time())
         return events.Triggered(
             v=events.VERSION,
             at=at,
@@ -142,7 +142,7 @@ class Batch(Struct, frozen=True, kw_only=True):
             flow_instance_id=instance,
         )
 
-    def rejected(self, run: Run, answer: RejectedAnswer) -> events.Rejected:
+    def rejected_outcome(self, run: Run, answer: RejectedAnswer) -> events.Rejected:
         """The outcome of a run that the service certainly refused to start."""
         return events.Rejected(
             v=events.VERSION,
@@ -153,7 +153,7 @@ class Batch(Struct, frozen=True, kw_only=True):
             message=answer.message,
         )
 
-    def not_sent(self, run: Run, reason: str) -> events.Absent:
+    def unsent_outcome(self, run: Run, reason: str) -> events.Absent:
         """The outcome of a run that this claim certainly did not start."""
         evidence = {"notStarted": reason}
         return events.Absent(
@@ -167,7 +167,7 @@ async def start_batch(batch: Batch, gateway: Gateway, concurrency: int) -> None:
     Returns once no POST is under way. Setting `batch.stop` lets the POSTs under way end and starts
     no more; cancelling this call breaks them off.
     """
-    flows = deque(by_flow(batch.runs))
+    flows = deque(group_by_flow(batch.runs))
     watch = asyncio.create_task(batch.lease.watch(gateway, margin=batch.margin))
     try:
         async with asyncio.TaskGroup() as workers:
@@ -188,20 +188,22 @@ async def _work(batch: Batch, flows: deque[tuple[Run, ...]], gateway: Gateway) -
 async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome:
     reason, attempts = "", 0
     while True:
-        forbidden = _forbidden(batch, run)
+        forbidden = _refusal_reason(batch, run)
         if forbidden is not None:
-            return batch.not_sent(run, f"{forbidden}{reason and '; last: '}{reason}")
+            return batch.unsent_outcome(run, f"{forbidden}{reason and '; last: '}{reason}")
         answer = await _post(batch, run, connection)
         match answer:
-            case TriggeredAnswer() if (other := _whose(batch, run, answer.instance)) is not None:
+            case TriggeredAnswer() if (
+                other := _find_owner(batch, run, answer.instance)
+            ) is not None:
                 seen = f"the answer names instance {answer.instance}, which is that of {other}"
-                return batch.unknown(run, seen)
+                return batch.unknown_outcome(run, seen)
             case TriggeredAnswer():
-                return batch.triggered(run, answer.instance)
+                return batch.triggered_outcome(run, answer.instance)
             case RejectedAnswer():
-                return batch.rejected(run, answer)
+                return batch.rejected_outcome(run, answer)
             case UnknownAnswer():
-                return batch.unknown(run, answer.seen)
+                return batch.unknown_outcome(run, answer.seen)
             case NotSent():
                 reason, pause = answer.reason, None
             case NotProcessed():
@@ -215,7 +217,7 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome
         await _pause(batch, pause)
 
 
-def _forbidden(batch: Batch, run: Run) -> str | None:
+def _refusal_reason(batch: Batch, run: Run) -> str | None:
     """Why no POST may be sent now; None if it may. Asked again right before the POST leaves."""
     if batch.stop.is_set():
         return "interrupted"
@@ -223,10 +225,10 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
         return f"the gateway's clock was set {_jump(batch.lease.jumped)} meanwhile"
     if not batch.lease.allows_start():
         return "the claim's time was used up"
-    held = run.held(batch.lease.clock.latest())
+    held = run.hold_at(batch.lease.clock.latest_time())
     if held is not None:
         batch.late.add(run.id)
-        return why_held(run, held)
+        return describe_hold(run, held)
     return None
 
 
@@ -240,12 +242,12 @@ async def _post(
         run if batch.correlation is None else with_correlation(run, batch.correlation, batch.claim)
     )
 
-    def allowed() -> bool:
+    def may_post() -> bool:
         if batch.lease.is_over:
             batch.overdue.add(run.id)
-        return _forbidden(batch, run) is None
+        return _refusal_reason(batch, run) is None
 
-    answer = await connection.start(sent, allowed)
+    answer = await connection.start(sent, may_post)
     batch.posting.remove(run.id)
     batch.request_seconds.append(clock.elapsed() - began)
     return answer
@@ -255,7 +257,7 @@ def _jump(seconds: float) -> str:
     return f"{abs(seconds):.0f} s {'forward' if seconds > 0 else 'back'}"
 
 
-def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
+def _find_owner(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
     """The run that has the named instance already; None if the answer can be to this start.
 
     An answer may name another run's instance because it came twice on one connection. Runs of one

@@ -132,7 +132,7 @@ def is_older(suspect: Suspect, one: Instance) -> bool:
     return one.created_latest < suspect.claimed_at - suspect.slack
 
 
-def stood_before(suspect: Suspect, one: Instance) -> bool:
+def has_stood_before(suspect: Suspect, one: Instance) -> bool:
     """Whether the instance is certainly one that was seen before the claim."""
     return was_seen_before(suspect, one.id, one.created)
 
@@ -166,9 +166,9 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
     """
     if one.flow_id != suspect.flow_id or suspect.correlation is not None:
         return False  # an instance that carries the nonce is recognised by that
-    if not _created_under_the_claim(suspect, one) or may_have_stood_before(suspect, one):
+    if not _is_created_under_claim(suspect, one) or may_have_stood_before(suspect, one):
         return False
-    if one.trigger_time not in _shown_as(suspect.trigger_time):
+    if one.trigger_time not in _shown_times(suspect.trigger_time):
         return False
     if one.parameters is None or not (one.parameters or one.carried.strip()):
         return False  # a blank does not say that there are none: the service may not show any
@@ -177,7 +177,7 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
     return _has_digest(suspect, one)
 
 
-def _created_under_the_claim(suspect: Suspect, one: Instance) -> bool:
+def _is_created_under_claim(suspect: Suspect, one: Instance) -> bool:
     """Whether the earliest time that its stamp can mean lies between the claim and its end.
 
     If an instance was created right after the claim, a stamp in seconds shows the claim's own
@@ -205,7 +205,7 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
         sent.append((suspect.correlation, correlation_value(suspect.run, suspect.claim)))
     listed = {key.casefold(): value for key, value in one.parameters}
     return any(
-        key.casefold() in listed and not _formatted(value, listed[key.casefold()])
+        key.casefold() in listed and not _may_show_as(value, listed[key.casefold()])
         for key, value in sent
     )
 
@@ -235,7 +235,7 @@ def _has_digest(suspect: Suspect, one: Instance) -> bool:
     return run_digest(suspect.flow_id, declared, one.parameters or ()) == suspect.digest
 
 
-def _shown_as(trigger_time: EpochMs) -> set[int]:
+def _shown_times(trigger_time: EpochMs) -> set[int]:
     """What a service may show of a trigger time: all of it, the second, or only the minute.
 
     The second may be cut or rounded. What is rounded into the next minute is left out, because it
@@ -247,7 +247,7 @@ def _shown_as(trigger_time: EpochMs) -> set[int]:
     return {one for one in shown if one < minute + MINUTE_MS}
 
 
-def _formatted(sent: str, listed: str) -> bool:
+def _may_show_as(sent: str, listed: str) -> bool:
     """Whether a service may show the value that was sent as the one that it lists."""
     if "${" in sent or sent.casefold().startswith(listed.casefold()):
         return True

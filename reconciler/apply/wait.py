@@ -14,7 +14,7 @@ from msgspec import Struct
 from reconciler.apply.branch import Branch, UnrecordedError
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.ports import Clock, Options
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
@@ -56,7 +56,7 @@ class Backoff:
     def is_used_up(self) -> bool:
         """Whether the time that this apply may wait is over, if there is a limit to it."""
         most = self._options.wait_seconds
-        return most is not None and self._waited() >= most
+        return most is not None and self._waited_seconds() >= most
 
     def pause(self, until: EpochMs | None, now: EpochMs) -> float:
         """Seconds until the next look; `until` is when time itself will decide something."""
@@ -67,10 +67,10 @@ class Backoff:
         if until is not None:
             seconds = min(seconds, (until - now) / 1000 + 0.05)
         if self._options.wait_seconds is not None:
-            seconds = min(seconds, self._options.wait_seconds - self._waited())
+            seconds = min(seconds, self._options.wait_seconds - self._waited_seconds())
         return max(seconds, 0.05)
 
-    def something_ended(self) -> None:
+    def look_sooner(self) -> None:
         """Look a little sooner again."""
         self._looks = max(self._looks - 2, 0)
 
@@ -86,11 +86,11 @@ class Backoff:
         self._failures = 0 if fetched else self._failures + 1
         return self._failures < FAILED_FETCHES
 
-    def _waited(self) -> float:
+    def _waited_seconds(self) -> float:
         return self._clock.elapsed() - self._began
 
 
-def worth_waiting_for(
+def next_decision_time(
     plan: Plan, doubts: Mapping[RunId, Doubt], now: EpochMs, claim_seconds: float
 ) -> EpochMs | None:
     """When a run that is held or in doubt will be decided; None if time decides none of them.
@@ -98,9 +98,9 @@ def worth_waiting_for(
     A run in doubt whose trigger time lies further ahead than a claim lasts is left in doubt: that
     wait could take any time.
     """
-    times = [held.record.until for held in plan.of_action(Action.HOLD) if held.record]
+    times = [held.record.until for held in plan.runs_of_action(Action.HOLD) if held.record]
     horizon = now + int(claim_seconds * 1000)
-    for planned in plan.of_action(Action.RESOLVE):
+    for planned in plan.runs_of_action(Action.RESOLVE):
         doubt, record = doubts.get(planned.id), planned.record
         if doubt is None or record is None:
             times.append(now)  # in doubt only since the last look
@@ -109,17 +109,17 @@ def worth_waiting_for(
     return min(times, default=None)
 
 
-def waits_for(plan: Plan) -> str:
+def describe_wait(plan: Plan) -> str:
     """What an apply that waits is waiting for, in words."""
-    held, doubts = len(plan.of_action(Action.HOLD)), len(plan.of_action(Action.RESOLVE))
+    held, doubts = len(plan.runs_of_action(Action.HOLD)), len(plan.runs_of_action(Action.RESOLVE))
     if not doubts:
-        return f"{counted(held, 'run')} claimed by another apply"
+        return f"{format_count(held, 'run')} claimed by another apply"
     also = f", {held:,} claimed by another apply" if held else ""
-    return f"{counted(doubts, 'run')} in doubt{also}"
+    return f"{format_count(doubts, 'run')} in doubt{also}"
 
 
 @asynccontextmanager
-async def recorded(branch: Branch) -> AsyncIterator[None]:
+async def record_at_end(branch: Branch) -> AsyncIterator[None]:
     """Push what is pending when the work ends, however it ends.
 
     If the push fails as well, the error names both failures: the first is often the cause.
@@ -130,7 +130,7 @@ async def recorded(branch: Branch) -> AsyncIterator[None]:
         try:
             await asyncio.shield(branch.record())
         except GitError as second:
-            raise _both(first, second) from first
+            raise _combine_errors(first, second) from first
         raise
     except BaseException:
         await asyncio.shield(branch.record())
@@ -139,7 +139,7 @@ async def recorded(branch: Branch) -> AsyncIterator[None]:
         await asyncio.shield(branch.record())
 
 
-def _both(first: ReconcilerError, second: GitError) -> GitError:
+def _combine_errors(first: ReconcilerError, second: GitError) -> GitError:
     """Both errors as one that says nothing twice."""
     is_known = isinstance(second, UnrecordedError) and str(second.failure) in str(first)
     said = second.what if isinstance(second, UnrecordedError) and is_known else second

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler import __version__
-from reconciler.cli.asking import Question, answer, missing
+from reconciler.cli.asking import Question, ask_person, missing_answers_error
 from reconciler.cli.place import StartingPlace, installed_home, unknown_home
 from reconciler.configuration import Configuration
 from reconciler.starting.choices import (
@@ -39,7 +39,7 @@ class Given(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-def answered(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
+def collect_answers(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
     """All answers, checked; `asks`: a person can be asked. Raises click.UsageError for a wrong one.
 
     If there is a configuration already, nobody is asked for what it says.
@@ -60,12 +60,12 @@ def answered(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
         prefix=place.prefix,
     )
     if place.configuration is not None:
-        found = _of_configuration(base, place.configuration)
+        found = _fill_from_configuration(base, place.configuration)
     else:
-        gateway = _gateway(base, given, asks=asks)
+        gateway = _collect_gateway(base, given, asks=asks)
         ledger = given.ledger_branch or LEDGER_BRANCH
         found = replace(base, gateway=gateway, ledger_branch=None if ledger == NONE else ledger)
-        found = _asked_further(found, place, given) if asks else found
+        found = _ask_remaining(found, place, given) if asks else found
     _check(found, place)
     return found
 
@@ -79,7 +79,7 @@ def _check(beginning: Beginning, place: StartingPlace) -> None:
             raise click.BadParameter(f"git allows no branch {name!r}", param_hint=option)
 
 
-def _of_configuration(base: Beginning, told: Configuration) -> Beginning:
+def _fill_from_configuration(base: Beginning, told: Configuration) -> Beginning:
     environments = told.environments.values()
     return replace(
         base,
@@ -100,7 +100,7 @@ def _home(source: str | None) -> Home:
         raise click.BadParameter(f"the address {error}", param_hint="--source") from None
 
 
-def _gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
+def _collect_gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
     """The gateway's answers; a person is asked for those that no option gives."""
     told = {
         "--url": given.url,
@@ -110,8 +110,8 @@ def _gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
     }
     open_ = [one for one in _questions(base) if told[one.option] is None]
     if open_ and not asks:
-        raise missing(open_)
-    told |= {one.option: answer(one) for one in open_}
+        raise missing_answers_error(open_)
+    told |= {one.option: ask_person(one) for one in open_}
     url, org_id, user_id, timezone = (value or "" for value in told.values())
     return GatewayAnswers(
         url=url,
@@ -126,46 +126,46 @@ _SAMPLE = GatewayAnswers(url="https://a.test", org_id="o", user_id="u", timezone
 
 
 def _questions(base: Beginning) -> list[Question]:
-    def checked(option: str, field: str) -> Callable[[str], Iterable[str]]:
-        return partial(_wrong, base, option, field)
+    def build_check(option: str, field: str) -> Callable[[str], Iterable[str]]:
+        return partial(_check_answer, base, option, field)
 
     return [
         Question(
             option="--url",
             words="Gateway's URL",
             meaning="Where EnOS answers requests: https://apim-…, as the console's help names it.",
-            check=checked("--url", "url"),
+            check=build_check("--url", "url"),
         ),
         Question(
             option="--org-id",
             words="Organisation's id",
             meaning="Your organisation (OU) in EnOS; it begins with an o. Ledgers are kept by it.",
-            check=checked("--org-id", "org_id"),
+            check=build_check("--org-id", "org_id"),
         ),
         Question(
             option="--user-id",
             words="User's id",
             meaning="The EnOS user on whose behalf runs start: owns the flows, or may edit them.",
-            check=checked("--user-id", "user_id"),
+            check=build_check("--user-id", "user_id"),
         ),
         Question(
             option="--timezone",
             words="EnOS server's time zone",
             meaning="Business dates are meant in it (GMT+8, or an IANA name). An apply checks it.",
             default="GMT+8",
-            check=checked("--timezone", "timezone"),
+            check=build_check("--timezone", "timezone"),
         ),
     ]
 
 
-def _wrong(base: Beginning, option: str, field: str, text: str) -> Iterator[str]:
+def _check_answer(base: Beginning, option: str, field: str, text: str) -> Iterator[str]:
     gateway = replace(_SAMPLE, **{field: text}, environment=base.environments[0])
     for found, words in wrong_answers(replace(base, gateway=gateway)):
         if found == option:
             yield words
 
 
-def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
+def _ask_remaining(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
     """The answers, after a person was asked for what neither an option nor the clone says."""
     if given.ci is None and place.forge() is None:
         question = Question(
@@ -175,7 +175,7 @@ def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Begin
             default="github",
             check=lambda text: [] if text in set(CiKind) else ["github, gitlab or none"],
         )
-        base = replace(base, ci=CiKind(answer(question)))
+        base = replace(base, ci=CiKind(ask_person(question)))
     if given.ledger_branch is None:
         question = Question(
             option="--ledger-branch",
@@ -183,7 +183,7 @@ def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Begin
             meaning=f"On one of its own, {base.branch} may be protected (none: on {base.branch}).",
             default=LEDGER_BRANCH,
         )
-        ledger = answer(question)
+        ledger = ask_person(question)
         base = replace(base, ledger_branch=None if ledger == NONE else ledger)
     if given.owner is None and base.ci is not CiKind.NONE:
         question = Question(
@@ -192,7 +192,7 @@ def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Begin
             meaning="Who must review a change of the configuration, for CODEOWNERS.",
             default=NONE,
         )
-        owner = answer(question)
+        owner = ask_person(question)
         base = replace(base, owner=None if owner == NONE else owner)
     if not base.home.is_known:
         question = Question(
@@ -200,13 +200,13 @@ def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Begin
             words="Repository of the reconciler",
             meaning="Where pipelines install it from: https://HOST/OWNER/NAME[@COMMIT].",
             default=base.home.url,
-            check=_wrong_source,
+            check=_check_source,
         )
-        base = replace(base, home=_home(answer(question)))
+        base = replace(base, home=_home(ask_person(question)))
     return base
 
 
-def _wrong_source(text: str) -> Iterator[str]:
+def _check_source(text: str) -> Iterator[str]:
     try:
         read_home(text, __version__)
     except ValueError as error:

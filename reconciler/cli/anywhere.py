@@ -30,23 +30,23 @@ def explain_command(*, code: str | None) -> ExitCode:
     """
     from reconciler.cli.saying import show
     from reconciler.errors import ReconcilerError
-    from reconciler.explained import documents, explanations, nearest
+    from reconciler.explained import documents_address, explanations, nearest_codes
     from reconciler.render.explanation import explanation_text, explanations_text
-    from reconciler.schema.paths import shown
+    from reconciler.schema.paths import quotable_text
 
     known, color = explanations(), current_options().color
     if code is None:
         show(explanations_text(known.values(), color=color), painted=True)
         return ExitCode.OK
     if code not in known:
-        near = nearest(code, known)
+        near = nearest_codes(code, known)
         raise ReconcilerError(
-            f"there is no code {shown(code)}",
+            f"there is no code {quotable_text(code)}",
             hint=f"Did you mean {' or '.join(near)}?"
             if near
             else "All of them: reconciler explain",
         )
-    show(explanation_text(known[code], color=color, documents=documents()), painted=True)
+    show(explanation_text(known[code], color=color, documents=documents_address()), painted=True)
     return ExitCode.OK
 
 

@@ -82,8 +82,8 @@ def apply_command(
         raise click.UsageError("--timeout goes with --wait.")
     if runs and plan_file is not None:
         raise click.UsageError("Say either --plan FILE or RUN: a saved plan names its runs.")
-    from reconciler.cli.applying import Wanted, annotate, annotated, apply_environment
-    from reconciler.cli.refusing import refusals_documented
+    from reconciler.cli.applying import Wanted, annotate, annotate_error, apply_environment
+    from reconciler.cli.refusing import document_refusals
     from reconciler.cli.saying import show
     from reconciler.ledger import Event
     from reconciler.render.apply_text import outcomes_json
@@ -97,11 +97,11 @@ def apply_command(
         timeout=timeout,
     )
     options, outcomes = current_options(), list[Event]()
-    documented = refusals_documented(
+    documented = document_refusals(
         options, as_json=form == Format.JSON, of_one=True, done=lambda: outcomes_json(outcomes)
     )
-    with annotated(), documented:
+    with annotate_error(), documented:
         report = apply_environment(options, wanted, outcomes)
-    show(report.shown(Format(form)), document=form == Format.JSON)
+    show(report.render(Format(form)), document=form == Format.JSON)
     annotate(report.annotations)
     return report.exit_code

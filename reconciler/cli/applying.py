@@ -16,10 +16,10 @@ from reconciler.apply.news import WitnessedStore
 from reconciler.apply.ports import Gateway, Options, Ports, Progress, Step, Watching
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult
-from reconciler.cli.differing import BranchPlace, unpushed
+from reconciler.cli.differing import BranchPlace, find_unpushed_note
 from reconciler.cli.journal import Journal
 from reconciler.cli.machine import applier, new_apply
-from reconciler.cli.measuring import MeasuredStore, Measures, measured
+from reconciler.cli.measuring import MeasuredStore, Measures, open_measured_gateway
 from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions, Format
@@ -55,7 +55,7 @@ class ApplyReport(Struct, frozen=True, kw_only=True):
     environment: Environment
     unpushed: str | None = None  # how manifests differ from the branch, and what to do about it
 
-    def shown(self, form: Format) -> str:
+    def render(self, form: Format) -> str:
         """The result in one of the formats that `apply` offers."""
         name, zone = self.environment.name, self.environment.gateway.zone
         match form:
@@ -117,7 +117,7 @@ def apply_environment(options: CommonOptions, wanted: Wanted, outcomes: list[Eve
         return _apply_environment(options, wanted, apply_id, measures, outcomes)
     finally:
         if log is not None:
-            log.ending = measures.told()
+            log.ending = measures.list_figures()
 
 
 def _apply_environment(
@@ -133,8 +133,8 @@ def _apply_environment(
     remainder = Remainder()
     try:
         with _progress(options) as progress:
-            ports = _measured_ports(shared, store, measures, _unfailing(progress))
-            ports = _remembering(ports, outcomes)
+            ports = _measured_ports(shared, store, measures, _guard_progress(progress))
+            ports = _with_rescue_copy(ports, outcomes)
             result = asyncio.run(_apply(ports, asked, remainder))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -147,17 +147,17 @@ def _apply_environment(
         with measures.of("notify"):
             remainder.take(lambda: tell_effect(store.effect, apply_id, quiet=options.quiet))
     shared.store.keep_readings()
-    _leave_behind(shared, CommitId(result.commit), remainder, quiet=options.quiet)
+    _keep_trace_and_update(shared, CommitId(result.commit), remainder, quiet=options.quiet)
     if store.began_at is not None and not options.quiet:
-        for passed_over in _passed_over(shared, CommitId(store.began_at)):
+        for passed_over in _list_unread_notes(shared, CommitId(store.began_at)):
             say(f"note: {passed_over}")
-    note = _unpushed(shared, CommitId(result.commit))
+    note = _find_unpushed(shared, CommitId(result.commit))
     if note is not None and has_done_anything(result) and not options.quiet:
         say(f"{shared.environment.name}: {note}")  # otherwise the result says it
     return ApplyReport(result=result, environment=shared.environment, unpushed=note)
 
 
-def _leave_behind(
+def _keep_trace_and_update(
     shared: SharedBranch, commit: CommitId, remainder: Remainder, *, quiet: bool
 ) -> None:
     """Have the remote keep a trace and bring the checkout forward, or say that a signal came."""
@@ -175,13 +175,13 @@ def _measured_ports(
     shared: SharedBranch, store: WitnessedStore, measures: Measures, progress: Progress
 ) -> Ports:
     def open_gateway(environment: Environment) -> AbstractAsyncContextManager[Gateway]:
-        return measured(shared.open_gateway(environment, measures.requests), measures)
+        return open_measured_gateway(shared.open_gateway(environment, measures.requests), measures)
 
     ports = shared.ports(progress, asyncio.Event())
     return replace(ports, store=store, open_gateway=open_gateway)
 
 
-def _remembering(ports: Ports, kept: list[Event]) -> Ports:
+def _with_rescue_copy(ports: Ports, kept: list[Event]) -> Ports:
     """The same ports; the list also gets every event that goes into a rescue file."""
 
     def rescue(events: Sequence[Event]) -> str:
@@ -204,14 +204,14 @@ async def _apply(ports: Ports, options: Options, remainder: Remainder) -> ApplyR
         remainder.begin()  # at once: without an answer, the next signal would end the process
 
 
-def _unfailing(progress: Progress) -> Progress:
+def _guard_progress(progress: Progress) -> Progress:
     """Progress that does not fail if its reader goes away: recording must not depend on that."""
 
-    def told(step: Step) -> None:
+    def tell(step: Step) -> None:
         with suppress(OSError, ValueError, ReaderGoneError):
             progress(step)
 
-    return told
+    return tell
 
 
 def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None:
@@ -230,7 +230,7 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
     if options.quiet or sys.stderr is None:
         yield lambda _: None
     elif log is not None:
-        yield _logged(log)
+        yield _log_progress(log)
     elif sys.stderr.isatty() and not options.verbose:
         stream = sys.stderr.controllable if isinstance(sys.stderr, Outlet) else sys.stderr
         with LiveProgress(stream, color=options.color) as live:
@@ -240,7 +240,7 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
             yield plain
 
 
-def _logged(log: Journal) -> Progress:
+def _log_progress(log: Journal) -> Progress:
     """Log each step, but a look at instances only where it has seen something new."""
     looked: list[Watching] = []
 
@@ -254,14 +254,14 @@ def _logged(log: Journal) -> Progress:
     return record
 
 
-def _unpushed(shared: SharedBranch, commit: CommitId) -> str | None:
+def _find_unpushed(shared: SharedBranch, commit: CommitId) -> str | None:
     place = BranchPlace(remote=shared.remote, branch=shared.store.branch, commit=commit)
     with suppress(GitError):  # a note must not decide an exit code
-        return unpushed(shared.git, place, shared.environment)
+        return find_unpushed_note(shared.git, place, shared.environment)
     return None
 
 
-def _passed_over(shared: SharedBranch, commit: CommitId) -> Sequence[Problem]:
+def _list_unread_notes(shared: SharedBranch, commit: CommitId) -> Sequence[Problem]:
     """A note about each file of the commit that looks like a manifest and was not read."""
     git, folder = shared.git, shared.environment.manifests
     with suppress(GitError):  # a note must not decide an exit code
@@ -297,7 +297,7 @@ def annotate(lines: str) -> None:
 
 
 @contextmanager
-def annotated() -> Iterator[None]:
+def annotate_error() -> Iterator[None]:
     """Annotate the error that ends the block, if any, and raise it again."""
     try:
         yield

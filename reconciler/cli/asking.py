@@ -18,7 +18,7 @@ class Question(Struct, frozen=True, kw_only=True):
     check: Callable[[str], Iterable[str]] = lambda _: ()  # what is wrong with an answer
 
 
-def answer(question: Question, *, explains: bool = True) -> str:
+def ask_person(question: Question, *, explains: bool = True) -> str:
     """The person's answer, asked for until it is valid; `explains`: show the question's meaning."""
 
     def read(text: str) -> str:
@@ -39,7 +39,7 @@ def answer(question: Question, *, explains: bool = True) -> str:
     return said
 
 
-def missing(questions: Iterable[Question]) -> click.UsageError:
+def missing_answers_error(questions: Iterable[Question]) -> click.UsageError:
     """The error to raise where nobody can be asked and no option gives the answers."""
     options = ", ".join(one.option for one in questions)
     return click.UsageError(f"Say {options}: there is no terminal to ask on.")

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.clock import LocalClock
-from reconciler.cli.differing import edited_since, with_way_back
+from reconciler.cli.differing import find_edits_since, with_restore_command
 from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.options import CommonOptions, ProblemFormat
 from reconciler.cli.reading import LinkedLedgerError, Workspace
 from reconciler.cli.refusing import UNREADABLE, ledger_problem, problem_without_place
 from reconciler.cli.saying import say, say_left_out
-from reconciler.cli.unread import missed_folders, unread_manifests, unread_note
+from reconciler.cli.unread import list_unread_manifests, missed_folder_problems, unread_note
 from reconciler.cli.wanted_paths import WantedPaths
 from reconciler.configuration import (
     Environment,
@@ -35,7 +35,7 @@ from reconciler.render.reports import problems_gitlab, problems_junit
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root
 from reconciler.rules import check, edit_notes
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Validation(Struct, frozen=True, kw_only=True):
         for note in () if options.quiet or form is not ProblemFormat.TEXT else self.notes:
             say(f"note: {note}")
 
-    def shown(self, form: ProblemFormat) -> str:
+    def render(self, form: ProblemFormat) -> str:
         """The report in one of the formats that `validate` offers."""
         is_of_here = form in {ProblemFormat.TEXT, ProblemFormat.JSON}
         # A forge knows files by their paths from the repository's top.
@@ -113,7 +113,7 @@ def validate_repository(
     return replace(_validate(options, paths, base), root=find_root(options.repo))
 
 
-def report_refused(options: CommonOptions, error: ReconcilerError) -> Validation:
+def report_refusal(options: CommonOptions, error: ReconcilerError) -> Validation:
     """The report of a validation that the error has stopped, for a program that waits for one."""
     root = Path()
     with suppress(ReconcilerError):
@@ -137,7 +137,7 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
     try:
         workspace = Workspace.find(options)
         if base is not None:
-            edited = _edited(workspace, base, quiet=options.quiet)
+            edited = _find_edits(workspace, base, quiet=options.quiet)
         found = validate_workspace(workspace, options, paths, base, goes_on=True)
         return found.without_ledgers_of(edited).with_problems(edited)
     except InvalidConfigurationError as error:
@@ -146,30 +146,30 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         return Validation(problems=(error.problem,), files=0, runs=0).with_problems(edited)
 
 
-def _edited(workspace: Workspace, base: str, *, quiet: bool) -> list[Problem]:
+def _find_edits(workspace: Workspace, base: str, *, quiet: bool) -> list[Problem]:
     try:
-        return edited_since(workspace, base, quiet=quiet)
+        return find_edits_since(workspace, base, quiet=quiet)
     except LedgerError as error:  # of the base, or of the checkout, which is read again below
         state = workspace.environments[0].state
         return [ledger_problem(error, state, _prefix(workspace.root), error.hint)]
 
 
-def _unreadable(
+def _unreadable_ledger_problem(
     workspace: Workspace, environment: Environment, error: LedgerError | LinkedLedgerError
 ) -> Problem:
     if isinstance(error, LinkedLedgerError):
         return error.problem
-    hint = with_way_back(workspace, error).hint
+    hint = with_restore_command(workspace, error).hint
     return ledger_problem(error, environment.state, _prefix(workspace.root), hint)
 
 
-def _known(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
+def _read_ledger(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
     """The ledger and its surroundings, without its files, whose lines take half of all memory."""
     own = workspace.local_book(environment)
     return own.ledger, workspace.surroundings(environment, own)
 
 
-def _broken_rules(
+def _rule_problems(
     environment: Environment,
     declared: Declared,
     ledger: Ledger,
@@ -177,7 +177,7 @@ def _broken_rules(
     now: EpochMs,
 ) -> Sequence[Problem]:
     return check(
-        scheduled(declared, ledger),
+        schedule_runs(declared, ledger),
         ledger,
         same_minute_allowed=environment.gateway.same_minute_allowed,
         reserved_parameter=environment.gateway.correlation_parameter,
@@ -200,30 +200,32 @@ def validate_workspace(
     environment then have only the problems that can be found without a ledger. Raises
     TooManyRunsError, ConfigurationError; LedgerError and LinkedLedgerError unless it goes on.
     """
-    unread = unread_manifests(workspace)
+    unread = list_unread_manifests(workspace)
     found, notes, of_ledgers = set[Problem](), set[Problem](), set[Problem]()
     files: set[str] = set()
     runs: Counter[str] = Counter()  # by file
     now = LocalClock().wall()
     for environment in workspace.environments:
-        declared = workspace.declared(environment)
+        declared = workspace.read_declared(environment)
         files.update(declared.files)
         runs.update(run.place.file for run in declared.runs)
         skipped = {note for note in declared.notes if note.code in SKIPPED}
         try:
-            ledger, around = _known(workspace, environment)
+            ledger, around = _read_ledger(workspace, environment)
         except (LedgerError, LinkedLedgerError) as error:
             if not goes_on:
                 raise
-            of_ledgers.add(_unreadable(workspace, environment, error))
+            of_ledgers.add(_unreadable_ledger_problem(workspace, environment, error))
             found.update(skipped, declared.problems)
             notes.update({*declared.notes} - skipped)
             continue
         skipped |= {
-            *missed_folders(workspace, environment, declared, ledger, unread=unread, base=base)
+            *missed_folder_problems(
+                workspace, environment, declared, ledger, unread=unread, base=base
+            )
         }
         found.update(skipped, declared.problems)
-        found.update(_broken_rules(environment, declared, ledger, around, now))
+        found.update(_rule_problems(environment, declared, ledger, around, now))
         notes.update({*declared.notes} - skipped, edit_notes(declared, ledger))
         if not (declared.files or declared.notes or declared.problems or options.quiet):
             say(f"{environment.name}: there are no manifests in {environment.manifests}")

@@ -10,8 +10,8 @@ from msgspec import Struct, field
 from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
 from reconciler.render.status_text import StatusRow
-from reconciler.schema.paths import shown
-from reconciler.selection import find_meant, nothing_meant
+from reconciler.schema.paths import quotable_text
+from reconciler.selection import find_meant, unknown_word_error
 
 _MOST_NAMED = 5  # values of a label or parameter, in a note
 
@@ -54,26 +54,26 @@ class Filter(Struct, frozen=True, kw_only=True):
         """Whether only some runs are wanted; each then gets a line of its own."""
         return bool(self.runs or self.states or self.where)
 
-    def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
+    def find_meant_runs(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
         """The existing runs that each RUN means. Raises ReconcilerError if one means none."""
         found = [find_meant(word, runs) for word in self.runs]
         for word, those in zip(self.runs, found, strict=True):
             if not those:
-                raise nothing_meant(word)
+                raise unknown_word_error(word)
         return found
 
-    def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
+    def unmet_notes(self, rows: Collection[StatusRow]) -> Iterator[str]:
         """A note about each label and parameter whose value no run has: it is probably misspelt."""
         for key, value in self.labels.items():
             values = {row.labels[key] for row in rows if key in row.labels}
             if value not in values:
-                yield f"no run carries the label {key}={value}{_has(key, values)}"
+                yield f"no run carries the label {key}={value}{_values_hint(key, values)}"
         given = [parameters_of(row) for row in rows] if self.where else []
         for key, patterns in self.where.items():
             values = {one[key] for one in given if key in one}
             for pattern in patterns:
                 if not any(_matches(value, pattern) for value in values):
-                    yield f"no run has the parameter {key}={pattern}{_has(key, values)}"
+                    yield f"no run has the parameter {key}={pattern}{_values_hint(key, values)}"
 
     def check_keys(self, rows: Collection[StatusRow]) -> None:
         """Raise ReconcilerError for a label or parameter that no run has, where there are runs.
@@ -117,17 +117,17 @@ def _check_known(what: str, wanted: Collection[str], given: Sequence[Mapping[str
     for key in wanted:
         if key not in known:
             raise ReconcilerError(
-                f"no run has the {what} {shown(key)}", hint=_near(what, key, known)
+                f"no run has the {what} {quotable_text(key)}", hint=_suggest_key(what, key, known)
             )
 
 
-def _near(what: str, key: str, known: Collection[str]) -> str:
+def _suggest_key(what: str, key: str, known: Collection[str]) -> str:
     """A hint: which of the known keys was perhaps meant, and which keys there are."""
     if not known:
         return f"There is no run with any {what}."
     near = get_close_matches(key, known, n=1, cutoff=0.5)
-    meant = f"Did you mean {shown(near[0])}? " if near else ""
-    are = ", ".join(map(shown, sorted(known)[:_MOST_NAMED]))
+    meant = f"Did you mean {quotable_text(near[0])}? " if near else ""
+    are = ", ".join(map(quotable_text, sorted(known)[:_MOST_NAMED]))
     return f"{meant}The {what}s are {are}{', …' if len(known) > _MOST_NAMED else ''}."
 
 
@@ -157,9 +157,9 @@ def _matches(value: str, pattern: str) -> bool:
     return True
 
 
-def _has(key: str, values: Collection[str]) -> str:
+def _values_hint(key: str, values: Collection[str]) -> str:
     """`; SITE is cn-01, cn-02`; "" where there is no value."""
     if not values:
         return ""
-    some = ", ".join(shown(one) for one in islice(sorted(values), _MOST_NAMED))
+    some = ", ".join(quotable_text(one) for one in islice(sorted(values), _MOST_NAMED))
     return f"; {key} is {some}{', …' if len(values) > _MOST_NAMED else ''}"

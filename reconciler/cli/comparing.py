@@ -17,10 +17,10 @@ from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
-from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.by_manifest import group_by_manifest
 from reconciler.plan.changes import changes
-from reconciler.plan.pairs import undeclared_names, unjudged
-from reconciler.plan.review import Compared, former_names, reconfigured
+from reconciler.plan.pairs import undeclared_names, unjudged_names
+from reconciler.plan.review import Compared, changed_settings, former_names
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed import CommittedFile
@@ -28,7 +28,7 @@ from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_related
 from reconciler.repository.settings import MOST_OF_CONFIGURATION, base_branch, base_commit
 from reconciler.repository.worktree import read_one
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 
 
 class BaseOptions(Struct, frozen=True, kw_only=True):
@@ -52,22 +52,22 @@ def find_base(
             raise ConfigurationError("--base: this folder is in no git repository")
         return None
     if options.revision is not None:
-        return Base.of(workspace, git, _asked_for(git, known, options.revision))
+        return Base.of(workspace, git, _find_asked_commit(git, known, options.revision))
     if known is None or known.shared is None:
         return None
     parted, place = base_commit(), known.shared.place
-    commit = _here_or_there(git, place.remote, parted) if parted is not None else None
+    commit = _find_commit(git, place.remote, parted) if parted is not None else None
     if commit is None:
-        forks = git.forks(place.remote, place.commit)
+        forks = git.find_forks(place.remote, place.commit)
         commit = forks[0] if forks else place.commit
     base = Base.of(workspace, git, commit)
     in_pipeline = parted is not None or base_branch() is not None
     return base if in_pipeline or base.differing else None
 
 
-def _asked_for(git: Git, known: KnownLedger | None, revision: str) -> CommitId:
+def _find_asked_commit(git: Git, known: KnownLedger | None, revision: str) -> CommitId:
     remote = known.shared.place.remote if known and known.shared else None
-    commit = _here_or_there(git, remote, revision)
+    commit = _find_commit(git, remote, revision)
     if commit is None:
         raise ConfigurationError(
             f"--base {revision}: neither this clone nor its remote has such a commit",
@@ -76,7 +76,7 @@ def _asked_for(git: Git, known: KnownLedger | None, revision: str) -> CommitId:
     return commit
 
 
-def _here_or_there(git: Git, remote: str | None, revision: str) -> CommitId | None:
+def _find_commit(git: Git, remote: str | None, revision: str) -> CommitId | None:
     here = git.resolve_commit(revision)
     if here is not None or remote is None:
         return here
@@ -102,46 +102,46 @@ class Base(Struct, frozen=True, kw_only=True):
         found = git.differing(commit, git.prefix + CONFIGURATION, *folders)
         return cls(commit=commit, differing=frozenset(found), _workspace=workspace, _git=git)
 
-    def compared(
+    def compare(
         self, environment: Environment, declared: Declared, ledger: Ledger, here: Configuration
     ) -> Compared:
         """What the change does to the environment; `here`: the checkout's own configuration.
 
         `declared` is scheduled with that ledger. Raises GitError.
         """
-        theirs = self._committed().configuration
+        theirs = self._read_base().configuration
         former = self._former_names().get(environment.name)
-        before = scheduled(self._declared(former or environment.name, declared), ledger)
+        before = schedule_runs(self._read_declared(former or environment.name, declared), ledger)
         found = changes(before, declared, ledger)
         return Compared(
             base=self.commit,
             changes=found,
-            manifests=by_manifest(found, before, declared),
-            configuration=reconfigured(theirs, here, environment.name, former),
+            manifests=group_by_manifest(found, before, declared),
+            configuration=changed_settings(theirs, here, environment.name, former),
             undeclared=undeclared_names(before, declared),
-            unjudged=unjudged(before, declared),
+            unjudged=unjudged_names(before, declared),
             notes=tuple(self.notes),
         )
 
-    def gone(self) -> list[Environment]:
+    def removed_environments(self) -> list[Environment]:
         """The environments of the base that the checkout does not have, under any name."""
-        theirs = self._committed().configuration
+        theirs = self._read_base().configuration
         here = self._workspace.configuration.environments
         kept = {*here, *self._former_names().values()}
         found = theirs.environments.values() if theirs is not None else ()
         return [one for one in found if one.name not in kept]
 
-    def emptied(self, environment: Environment, ledger: Ledger) -> Compared:
+    def compare_removed(self, environment: Environment, ledger: Ledger) -> Compared:
         """What becomes of the runs of an environment that is gone. Raises GitError."""
         nothing = Declared(runs=(), problems=(), files=(), zone=environment.gateway.zone)
-        before = scheduled(self._declared(environment.name, nothing), ledger)
+        before = schedule_runs(self._read_declared(environment.name, nothing), ledger)
         found = changes(before, nothing, ledger)
-        manifests = by_manifest(found, before, nothing)
+        manifests = group_by_manifest(found, before, nothing)
         return Compared(
             base=self.commit, changes=found, manifests=manifests, configuration=(), is_gone=True
         )
 
-    def _committed(self) -> "_Committed":
+    def _read_base(self) -> "_Committed":
         if not self._known:
             self._known.append(_Committed.read(self._git, self.commit))
             self.notes.extend(self._known[0].notes)
@@ -149,7 +149,7 @@ class Base(Struct, frozen=True, kw_only=True):
 
     def _former_names(self) -> dict[str, str]:
         """For each environment with another name at the base, that name, by its name here."""
-        committed = self._committed()
+        committed = self._read_base()
         if committed.configuration is None:
             return {}
         return former_names(committed.configuration, self._workspace.configuration, self._has_moved)
@@ -158,16 +158,16 @@ class Base(Struct, frozen=True, kw_only=True):
         """Whether the ledger of `was` goes on in the folder of `now` in this checkout."""
         prefix, ledgers = self._git.prefix, self._workspace.shelf().ledgers
         try:
-            before = self._committed().tree.ledger(prefix + was.state).text()
+            before = self._read_base().tree.ledger(prefix + was.state).text()
         except LedgerError:  # a link in its place, which is reported wherever that ledger counts
             return False
         here = ledger_text(ledgers.get(prefix + now.state, {}), now.state)
         return bool(before) and here.startswith(before)
 
-    def _declared(self, name: str, after: Declared) -> Declared:
+    def _read_declared(self, name: str, after: Declared) -> Declared:
         """What the base declares in its environment of that name; nothing if it has none."""
         nothing = Declared(runs=(), problems=(), files=(), zone=after.zone)
-        configuration = self._committed().configuration
+        configuration = self._read_base().configuration
         if configuration is None or name not in configuration.environments:
             return nothing
         theirs = configuration.environments[name]
@@ -180,7 +180,7 @@ class Base(Struct, frozen=True, kw_only=True):
             return nothing
         declared = self._read[name]
         if declared.problems:
-            self._say(_invalid(declared.problems))
+            self._say(_describe_problems(declared.problems))
         return declared
 
     def _say(self, what: str) -> None:
@@ -191,7 +191,7 @@ class Base(Struct, frozen=True, kw_only=True):
 
     def _read_one(self, theirs: Environment, ceiling: Ceiling) -> Declared:
         """The environment's manifests at the base; those that are the same here are not reread."""
-        committed = self._committed()
+        committed = self._read_base()
         names = {was: now for now, was in self._former_names().items()}
         ours = self._workspace.configuration.environments.get(names.get(theirs.name, theirs.name))
         alike = ours is not None and _reads_alike(ours, theirs)
@@ -207,7 +207,7 @@ class Base(Struct, frozen=True, kw_only=True):
                 committed.files.know(file, zone, ceiling.bounds, parsed[path])
             else:
                 left_out.add(path)
-        declared = committed.files.declared(theirs, committed.tree, ceiling)
+        declared = committed.files.read_declared(theirs, committed.tree, ceiling)
         kept = tuple(run for run in declared.runs if run.place.file not in left_out)
         return replace(declared, runs=kept) if left_out else declared
 
@@ -247,15 +247,15 @@ def own_configuration(workspace: Workspace) -> Configuration:
 
 def _reads_alike(one: Environment, other: Environment) -> bool:
     """Whether a file declares the same runs in both: the zone and some limits decide that."""
-    return _decisive(one) == _decisive(other)
+    return _decisive_settings(one) == _decisive_settings(other)
 
 
-def _decisive(environment: Environment) -> tuple[object, ...]:
+def _decisive_settings(environment: Environment) -> tuple[object, ...]:
     limits = environment.limits
     bounds = limits.max_runs_per_backfill, limits.first_year, limits.years_ahead
     return environment.manifests, environment.gateway.zone, bounds, limits.sensitive_parameters
 
 
-def _invalid(problems: tuple[Problem, ...]) -> str:
+def _describe_problems(problems: tuple[Problem, ...]) -> str:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{problems[0]}{more}"

@@ -58,7 +58,7 @@ def answer_shell(instruction: str) -> None:
 
 def run_words(context: click.Context, incomplete: str) -> list[CompletionItem]:
     """The names of runs that begin with the text, each up to its next slash."""
-    return _offered(_levels(_run_names(_options(context)), incomplete), incomplete)
+    return _offer_items(_levels(_run_names(_options(context)), incomplete), incomplete)
 
 
 def environments(context: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -66,21 +66,21 @@ def environments(context: click.Context, incomplete: str) -> list[CompletionItem
     from reconciler.repository.settings import find_root, read_configuration
 
     configuration = read_configuration(find_root(_options(context).repo))
-    return _offered(configuration.environments, incomplete)
+    return _offer_items(configuration.environments, incomplete)
 
 
 def codes(_: click.Context, incomplete: str) -> list[CompletionItem]:
     """The codes that `explain` knows."""
     from reconciler.explained import explanations
 
-    return _offered(explanations(), incomplete)
+    return _offer_items(explanations(), incomplete)
 
 
 def _options(context: click.Context) -> CommonOptions:
     return context.find_object(CommonOptions) or CommonOptions()
 
 
-def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+def _offer_items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     found = (one for one in names if one.startswith(incomplete) and _PLAIN.fullmatch(one))
     return [CompletionItem(one) for one in sorted(set(found))[:_MOST]]
 
@@ -104,7 +104,7 @@ def _run_names(options: CommonOptions) -> Iterator[str]:
     workspace = Workspace.find(options)
     for environment in workspace.environments:
         try:
-            yield from (run.id for run in workspace.declared(environment).runs)
+            yield from (run.id for run in workspace.read_declared(environment).runs)
             yield from workspace.local_book(environment).ledger.records
         except ReconcilerError:
             continue  # another environment may be readable

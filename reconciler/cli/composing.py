@@ -14,23 +14,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.apply.ports import Flow
-from reconciler.cli.asking import Question, answer, missing
+from reconciler.cli.asking import Question, ask_person, missing_answers_error
 from reconciler.cli.bounded import run_bounded
 from reconciler.cli.checking import validate_workspace
-from reconciler.cli.describing import after_first, question_of, value_of
+from reconciler.cli.describing import last_time_question, question_of, value_question
 from reconciler.cli.fetching import read_ledgers
-from reconciler.cli.importing_runs import schema_beside
+from reconciler.cli.importing_runs import relative_schema_path
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal
 from reconciler.configuration import CONFIGURATION, Environment
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.git.default import NoBranchError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_at_place, put
 from reconciler.repository.settings import choose_environment, read_credentials
@@ -39,7 +39,7 @@ from reconciler.starting.declaration import (
     Declaration,
     TriggerTimes,
     is_date,
-    no_time,
+    wrong_time_message,
 )
 
 Pairs = tuple[tuple[str, str], ...]
@@ -78,36 +78,36 @@ def declare(options: CommonOptions, said: Said) -> None:
     workspace = Workspace.find(options)
     environment = choose_environment(workspace.configuration, options.env)
     asks = is_terminal()
-    said = _completed(said, asks=asks)
-    said = _with_flow(workspace, environment, said, asks=asks, quiet=options.quiet)
+    said = _ask_open_questions(said, asks=asks)
+    said = _add_flow_answers(workspace, environment, said, asks=asks, quiet=options.quiet)
     declaration = _declaration(said)
     for wrong in question_of("name").check(declaration.name):
         raise click.BadParameter(wrong, param_hint="--name")
     path = _path(workspace, environment, said, declaration.name)
-    text = declaration.text(schema_beside(workspace.root, (workspace.root / path).parent))
+    text = declaration.text(relative_schema_path(workspace.root, (workspace.root / path).parent))
     found = look_at_place(workspace.root, {path: text})
     if not found.absent:
         raise RefusedError(
             f"{path} is there already, and was left as it is",
             hint="Choose another --name, or another file with --out.",
         )
-    runs = _judged(options, Source(path=path, content=text.encode()))
+    runs = _judge_manifest(options, Source(path=path, content=text.encode()))
     put(workspace.root, path, text)
-    say(f"wrote {path}: {counted(runs, 'run')}", err=False)
+    say(f"wrote {path}: {format_count(runs, 'run')}", err=False)
     if not options.quiet:
         say("To see what an apply would do: reconciler plan. To start it: commit, push, merge.")
 
 
-def _completed(said: Said, *, asks: bool) -> Said:
+def _ask_open_questions(said: Said, *, asks: bool) -> Said:
     """Ask a person for what was left out. Raises click.UsageError where nobody can be asked."""
     questions = list(_open_questions(said))
     if questions and not asks:
-        raise missing(question for _, question in questions)
+        raise missing_answers_error(question for _, question in questions)
     changes: dict[str, Any] = {}
     for field, question in questions:
         first = said.first or changes.get("first")
-        whole = after_first(question, first) if field == "last" and first else question
-        changes[field] = answer(whole)
+        whole = last_time_question(question, first) if field == "last" and first else question
+        changes[field] = ask_person(whole)
     if "flow_id" in changes:
         changes["flow_id"] = int(changes["flow_id"])
     if "business_date" in changes and not is_date(changes["business_date"]):
@@ -125,7 +125,7 @@ def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
             yield field, question_of(field)
 
 
-def _with_flow(
+def _add_flow_answers(
     workspace: Workspace,
     environment: Environment,
     said: Said,
@@ -140,24 +140,24 @@ def _with_flow(
     given = {key for key, _ in (*said.parameters, *said.matrix)}
     offered = sorted((flow.parameters or frozenset()) - given) if isinstance(flow, Flow) else []
     if flow is not None and not quiet:
-        say(f"flow {said.flow_id} {_described(flow)}")
+        say(f"flow {said.flow_id} {_describe_flow(flow)}")
         if offered and not asks:
             say(f"note: it declares, and is not given: {', '.join(offered)}")
     if not asks:
         return said
     if said.kind == "backfill" and not said.matrix:
-        said = replace(said, matrix=tuple(_asked_pairs("matrix")))
+        said = replace(said, matrix=tuple(_ask_pairs("matrix")))
         offered = [one for one in offered if one not in dict(said.matrix)]
     if said.matrix and said.stagger is None:
-        said = replace(said, stagger=answer(question_of("stagger")) or None)
+        said = replace(said, stagger=ask_person(question_of("stagger")) or None)
     if said.parameters:
         return said
-    values = [(name, answer(value_of(name))) for name in offered]
+    values = [(name, ask_person(value_question(name))) for name in offered]
     asked = [(name, value) for name, value in values if value]
-    return replace(said, parameters=(*asked, *_asked_pairs("parameters")))
+    return replace(said, parameters=(*asked, *_ask_pairs("parameters")))
 
 
-def _described(flow: Flow | str) -> str:
+def _describe_flow(flow: Flow | str) -> str:
     if isinstance(flow, str):
         return flow
     called = f"is called {flow.name}" if flow.name else "is there"
@@ -166,9 +166,9 @@ def _described(flow: Flow | str) -> str:
     return f"{called}, and declares {', '.join(sorted(flow.parameters)) or 'no parameters'}"
 
 
-def _asked_pairs(field: str) -> Iterator[tuple[str, str]]:
+def _ask_pairs(field: str) -> Iterator[tuple[str, str]]:
     question, explains = question_of(field), True
-    while text := answer(question, explains=explains):
+    while text := ask_person(question, explains=explains):
         key, _, value = text.partition("=")
         yield key, value
         explains = False
@@ -180,7 +180,7 @@ def _declaration(said: Said) -> Declaration:
         times = TriggerTimes(business_date=said.business_date, trigger_time=said.trigger_time)
     else:
         for option, text in (("--from", said.first), ("--to", said.last)):
-            why = no_time(text, or_number=True) if text else None
+            why = wrong_time_message(text, or_number=True) if text else None
             if why is not None:
                 raise RefusedError(f"nothing was written: {option} {why}")
         times = BackfillTimes(
@@ -221,7 +221,7 @@ def _path(workspace: Workspace, environment: Environment, said: Said, name: str)
     return path
 
 
-def _judged(options: CommonOptions, source: Source) -> int:
+def _judge_manifest(options: CommonOptions, source: Source) -> int:
     """How many runs the manifest adds. Raises RefusedError with every problem that it brings.
 
     Problems that were there before do not count.
@@ -235,7 +235,9 @@ def _judged(options: CommonOptions, source: Source) -> int:
         raise RefusedError(f"nothing was written: {error}") from None
     new = [problem for problem in after.problems if problem not in before.problems]
     if new:
-        told = "\n".join(visible(str(problem)) for problem in new)  # file names may hold line feeds
+        told = "\n".join(
+            escape_line(str(problem)) for problem in new
+        )  # file names may hold line feeds
         raise _InvalidDeclarationError(f"nothing was written: it would not be valid:\n{told}")
     return after.runs - before.runs
 

@@ -12,7 +12,7 @@ from reconciler.cli.main import run
 from reconciler.cli.saying import announce, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.git.command import run_git
-from reconciler.sandbox import Sandbox, environment, running
+from reconciler.sandbox import Sandbox, environment, run_sandbox
 
 BRANCH = "main"
 _EXAMPLE_URL = "http://127.0.0.1:8765"
@@ -22,27 +22,27 @@ def demonstrate() -> ExitCode:
     """Make a repository and its remote, and run the commands that a user would run."""
     base = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
     sandbox = Sandbox()
-    with running(sandbox) as url:
-        repository = _repository(base, url)
+    with run_sandbox(sandbox) as url:
+        repository = _make_repository(base, url)
         os.environ.update(environment(sandbox))
         _say(f"A repository with the example manifests is in {repository}, its remote beside it.")
         _say("A reviewer looks at the pull request:")
-        _reconciler(repository, "validate")
-        _reconciler(repository, "plan")
+        _run_reconciler(repository, "validate")
+        _run_reconciler(repository, "plan")
         _say("It is merged, and the pipeline applies it, and waits until everything has ended:")
-        _reconciler(repository, "apply", "--wait")
+        _run_reconciler(repository, "apply", "--wait")
         _say("Applied once more, it starts nothing: the ledger knows every run.")
-        _reconciler(repository, "plan")
-        _reconciler(repository, "status")
+        _run_reconciler(repository, "plan")
+        _run_reconciler(repository, "status")
         _say("The record is in the repository:")
-        _git(repository, "log", "--oneline", "--stat", "--format=%h %s")
+        _run_git(repository, "log", "--oneline", "--stat", "--format=%h %s")
         started = [one for one in sandbox.requests if one.operation == "trigger"]
     _say(f"The gateway was asked {len(started)} times to start a run, once for each that was due.")
-    _farewell(repository, url, sandbox)
+    _say_next_steps(repository, url, sandbox)
     return ExitCode.OK
 
 
-def _repository(base: Path, url: str) -> Path:
+def _make_repository(base: Path, url: str) -> Path:
     remote, repository = base / "origin.git", base / "repository"
     repository.mkdir()
     with as_file(files("reconciler") / "example") as example:
@@ -68,7 +68,7 @@ def _repository(base: Path, url: str) -> Path:
     return repository
 
 
-def _reconciler(repository: Path, *arguments: str) -> None:
+def _run_reconciler(repository: Path, *arguments: str) -> None:
     announce(f"$ reconciler {shlex.join(arguments)}", "bold")
     code = run([*arguments, "--repo", str(repository)])
     show("\n")
@@ -76,7 +76,7 @@ def _reconciler(repository: Path, *arguments: str) -> None:
         raise ReconcilerError(f"`reconciler {shlex.join(arguments)}` ended with exit code {code}")
 
 
-def _git(repository: Path, *arguments: str) -> None:
+def _run_git(repository: Path, *arguments: str) -> None:
     announce(f"$ git {shlex.join(arguments)}", "bold")
     show(f"{run_git(repository, *arguments).text}\n\n")
 
@@ -86,7 +86,7 @@ def _say(text: str) -> None:
     show("\n")
 
 
-def _farewell(repository: Path, url: str, sandbox: Sandbox) -> None:
+def _say_next_steps(repository: Path, url: str, sandbox: Sandbox) -> None:
     port = url.rpartition(":")[2]
     exports = " ".join(f"{name}={value}" for name, value in environment(sandbox).items())
     _say("Try next:")

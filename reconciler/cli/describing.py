@@ -13,7 +13,7 @@ from reconciler.starting.declaration import (
     Declaration,
     TriggerTimes,
     is_date,
-    no_time,
+    wrong_time_message,
 )
 
 _DATE = "2024-03-01"
@@ -24,7 +24,7 @@ def question_of(field: str) -> Question:
     return _QUESTIONS[field]
 
 
-def value_of(parameter: str) -> Question:
+def value_question(parameter: str) -> Question:
     """The question about the value of a parameter that the flow declares."""
     return Question(
         option="--parameter",
@@ -34,7 +34,7 @@ def value_of(parameter: str) -> Question:
     )
 
 
-def after_first(question: Question, first: str) -> Question:
+def last_time_question(question: Question, first: str) -> Question:
     """The question about the last time, which also checks that it goes with the first."""
     ordered = _judge(
         ("/spec/businessDates/to", "/spec/triggerTimes/"),
@@ -43,14 +43,14 @@ def after_first(question: Question, first: str) -> Question:
     return replace(question, check=lambda text: (*question.check(text), *ordered(text)))
 
 
-def wrong_pair(text: str) -> Iterator[str]:
+def check_pair(text: str) -> Iterator[str]:
     """What is wrong with a text that must be `KEY=VALUE` or empty."""
     key, is_pair, _ = text.partition("=")
     if text and not (key and is_pair):
         yield f"{text!r} is not KEY=VALUE"
 
 
-def wrong_number(text: str) -> Iterator[str]:
+def check_flow_id(text: str) -> Iterator[str]:
     """What is wrong with a flow's id."""
     if not (text.isascii() and text.isdigit() and 0 < len(text) < len(str(1 << 63)) and int(text)):
         yield f"{text!r} is not a number above 0"
@@ -80,21 +80,21 @@ def _judge(
     return judge
 
 
-def _wrong_time(text: str) -> Iterator[str]:
+def _check_time(text: str) -> Iterator[str]:
     """What is wrong with a text that must be a business date or a trigger time."""
-    why = no_time(text, or_number=True)
+    why = wrong_time_message(text, or_number=True)
     if why is not None:
         yield why
         return
     yield from _judge("/spec/", _sample_of_time)(text)
 
 
-def _end(which: str, words: str) -> Question:
+def _end_question(which: str, words: str) -> Question:
     return Question(
         option=f"--{words.lower()}",
         words=words,
         meaning=f"The {which} business date ({_DATE}), or trigger time with an offset.",
-        check=_wrong_time,
+        check=_check_time,
     )
 
 
@@ -109,22 +109,22 @@ _QUESTIONS = {
         option="--flow-id",
         words="Flow's id",
         meaning="The workflow's number in EnOS.",
-        check=wrong_number,
+        check=check_flow_id,
     ),
     "business_date": Question(
         option="--business-date or --trigger-time",
         words="Business date",
         meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
-        check=_wrong_time,
+        check=_check_time,
     ),
-    "first": _end("first", "From"),
-    "last": _end("last", "To"),
+    "first": _end_question("first", "From"),
+    "last": _end_question("last", "To"),
     "matrix": Question(
         option="--matrix",
         words="Matrix (empty: no more)",
         meaning="KEY=V1,V2: a run for each value, and each combination.",
         default="",
-        check=wrong_pair,
+        check=check_pair,
     ),
     "stagger": Question(
         option="--stagger",
@@ -137,6 +137,6 @@ _QUESTIONS = {
         words="Parameter (empty: no more)",
         meaning="KEY=VALUE: what the flow is given, as this very text.",
         default="",
-        check=wrong_pair,
+        check=check_pair,
     ),
 }

@@ -13,7 +13,7 @@ from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ConfigurationError, LedgerError, ReconcilerError
 from reconciler.git import CommitId, Git
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, way_back
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, undo_advice
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Problem
 from reconciler.repository.books import CommittedBooks, Naming, is_ours
@@ -41,7 +41,7 @@ class SharedLedgers(Struct, frozen=True, kw_only=True):
     apart: frozenset[str]  # folders of `books` that only the ledgers' own branch has
 
 
-def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | None:
+def find_unpushed_note(git: Git, place: BranchPlace, environment: Environment) -> str | None:
     """What to say where manifests here differ from the branch's; None where they do not.
 
     Raises GitError.
@@ -51,13 +51,13 @@ def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | No
     if not here:
         return None
     what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
-    way = _way_there(git, place, folder)
+    way = _advise_push(git, place, folder)
     return f"{what} from {place.name}, and an apply does what is there: {way}"
 
 
-def _way_there(git: Git, place: BranchPlace, folder: str) -> str:
+def _advise_push(git: Git, place: BranchPlace, folder: str) -> str:
     """What a person should do to end the difference, as far as this clone's history tells."""
-    head, current = git.working_tree_commit(), git.current_branch()
+    head, current = git.read_worktree_commit(), git.read_current_branch()
     if head is None or git.is_dirty([folder]):
         commit, push = "commit, and ", "commit and push"
     else:
@@ -72,7 +72,7 @@ def _way_there(git: Git, place: BranchPlace, folder: str) -> str:
     return f"{on} checked out here; {commit}merge it into {place.branch}"
 
 
-def edited_ledgers(workspace: Workspace, shared: SharedLedgers, *, quiet: bool) -> list[Problem]:
+def find_ledger_edits(workspace: Workspace, shared: SharedLedgers, *, quiet: bool) -> list[Problem]:
     """A problem for each ledger in the working tree that is no beginning of the shared branch's.
 
     Raises GitError.
@@ -81,10 +81,10 @@ def edited_ledgers(workspace: Workspace, shared: SharedLedgers, *, quiet: bool) 
     if git is None:
         return []
     there = _Compared(tip=place.commit, books=shared.books, named=place.name, apart=shared.apart)
-    return _edited(workspace, git, there, remote=place.remote, quiet=quiet)
+    return _compare_ledgers(workspace, git, there, remote=place.remote, quiet=quiet)
 
 
-def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Problem]:
+def find_edits_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Problem]:
     """The same in comparison with a revision that this clone has; without network.
 
     Raises ConfigurationError where there is no such revision, GitError and LedgerError.
@@ -96,22 +96,24 @@ def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Pr
             f"--base {revision}: there is no such commit in this clone",
             hint="Fetch it first: `validate` asks nobody.",
         )
-    books = CommittedBooks(git, commit).by_folder()
+    books = CommittedBooks(git, commit).read_by_folder()
     there = _Compared(tip=commit, books=books, named=revision)
-    return _edited(workspace, git, there, remote=None, quiet=quiet)
+    return _compare_ledgers(workspace, git, there, remote=None, quiet=quiet)
 
 
-def with_way_back(workspace: Workspace, error: LedgerError) -> LedgerError:
+def with_restore_command(workspace: Workspace, error: LedgerError) -> LedgerError:
     """The error with the command that brings the ledger back, where this clone knows the branch."""
     git, named = workspace.git(), workspace.configuration.git
     if git is None or error.hint != RESTORE:
         return error
-    branch = named.branch or git.remembered_branch(named.remote)
+    branch = named.branch or git.read_remembered_branch(named.remote)
     try:
-        problems = edited_since(workspace, f"{named.remote}/{branch}", quiet=True) if branch else []
+        problems = (
+            find_edits_since(workspace, f"{named.remote}/{branch}", quiet=True) if branch else []
+        )
     except ReconcilerError:  # such as a clone that never fetched it: the ledger's own error counts
         return error
-    ways = dict.fromkeys(map(way_back, problems))
+    ways = dict.fromkeys(map(undo_advice, problems))
     if not ways:  # what the clone knows of the branch is broken as well
         return error
     hint = f"Undo it: {'; '.join(ways)}. Nothing is started until it can be read."
@@ -127,7 +129,7 @@ class _Compared(Struct, frozen=True, kw_only=True):
     apart: frozenset[str] = frozenset()  # folders of `books` that the tip does not have
 
 
-def _edited(
+def _compare_ledgers(
     workspace: Workspace,
     git: Git,
     there: _Compared,
@@ -136,15 +138,15 @@ def _edited(
     quiet: bool,
 ) -> list[Problem]:
     naming = workspace.shelf().naming
-    here = _ours(naming, workspace.shelf().ledgers)
-    branch = _ours(naming, {folder: one.content for folder, one in there.books.items()})
+    here = _own_ledgers(naming, workspace.shelf().ledgers)
+    branch = _own_ledgers(naming, {folder: one.content for folder, one in there.books.items()})
     if here == branch:
         return []
     # Read all files before judging any: a ledger that cannot be read must not pass for edited.
     here = {folder: dict(files) for folder, files in here.items()}
     fork = None
     if workspace.configuration.git.ledger_branch is None:
-        fork = _at_fork(naming, git, there.tip, remote, quiet=quiet)
+        fork = _read_fork_ledgers(naming, git, there.tip, remote, quiet=quiet)
     return find_edited_ledgers(
         Guarded(
             fork=fork,
@@ -157,20 +159,20 @@ def _edited(
     )
 
 
-def _at_fork(
+def _read_fork_ledgers(
     naming: Naming, git: Git, tip: CommitId, remote: str | None, *, quiet: bool
 ) -> Ledgers | None:
     """The ledgers of the commit where the checkout left the branch; None where it is unknown."""
-    forks = git.forks(remote, tip)
+    forks = git.find_forks(remote, tip)
     if forks is None:
         if not quiet:
             say(_UNSEEN)
         return None
     try:
-        found = CommittedBooks(git, forks[0]).by_folder()
+        found = CommittedBooks(git, forks[0]).read_by_folder()
     except LedgerError:  # a link was in a ledger's place then; reading the branch reports it
         return None
-    return _ours(naming, {folder: one.content for folder, one in found.items()})
+    return _own_ledgers(naming, {folder: one.content for folder, one in found.items()})
 
 
 _UNSEEN = (
@@ -179,7 +181,7 @@ _UNSEEN = (
 )
 
 
-def _ours(naming: Naming, ledgers: Mapping[str, Files]) -> Ledgers:
+def _own_ledgers(naming: Naming, ledgers: Mapping[str, Files]) -> Ledgers:
     """The ledgers that are a reconciler's: files of others may have the same names."""
     named = naming.environments.keys() | naming.retired
     return {folder: files for folder, files in ledgers.items() if folder in named or is_ours(files)}

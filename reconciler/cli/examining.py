@@ -18,8 +18,16 @@ from reconciler.git import CommitId, Git, survey
 from reconciler.git.remote import HEADS, read_refs
 from reconciler.git.sending import Heard, PushAnswer
 from reconciler.ledger.files import TRAILER
-from reconciler.render.diagnosis import Checked, Diagnosis, Health, failed, skipped, warned, well
-from reconciler.repository.settings import other_branch
+from reconciler.render.diagnosis import (
+    Checked,
+    Diagnosis,
+    Health,
+    failed_diagnosis,
+    ok_diagnosis,
+    skipped_diagnosis,
+    warning_diagnosis,
+)
+from reconciler.repository.settings import other_branch_hint
 
 OFFLINE = "it needs the network, and --offline was given"
 _AGAIN = "Mend that, then run it again: reconciler doctor"
@@ -45,7 +53,7 @@ class Examination:
         try:
             diagnosis = look()
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-            diagnosis = _of_error(error)
+            diagnosis = _diagnose_error(error)
         self._add(name, diagnosis, environment)
 
     async def ask(
@@ -55,29 +63,29 @@ class Examination:
         try:
             diagnosis = await look()
         except Exception as error:  # noqa: BLE001 - as above
-            diagnosis = _of_error(error)
+            diagnosis = _diagnose_error(error)
         self._add(name, diagnosis, environment)
 
-    def together(self, look: Callable[[], None], environment: str | None = None) -> None:
+    def check_together(self, look: Callable[[], None], environment: str | None = None) -> None:
         """Make checks that build on one another; an error between them counts as one more check."""
         try:
             look()
         except Exception as error:  # noqa: BLE001 - as above
-            self._add("examination", _of_error(error), environment)
+            self._add("examination", _diagnose_error(error), environment)
 
     def skip(self, names: Iterable[str], why: str, environment: str | None = None) -> None:
         """Record that each of these checks was not made, and why."""
         for name in names:
-            self._add(name, skipped(why), environment)
+            self._add(name, skipped_diagnosis(why), environment)
 
     def _add(self, name: str, diagnosis: Diagnosis, environment: str | None) -> None:
         self.checks.append(Checked(name=name, environment=environment, diagnosis=diagnosis))
 
 
-def _of_error(error: Exception) -> Diagnosis:
+def _diagnose_error(error: Exception) -> Diagnosis:
     if isinstance(error, ReconcilerError):
-        return failed(str(error), error.hint or _AGAIN)
-    return failed(f"{type(error).__name__}: {error}", _BUG)
+        return failed_diagnosis(str(error), error.hint or _AGAIN)
+    return failed_diagnosis(f"{type(error).__name__}: {error}", _BUG)
 
 
 def examine(options: CommonOptions, *, offline: bool) -> Examination:
@@ -87,7 +95,7 @@ def examine(options: CommonOptions, *, offline: bool) -> Examination:
 
     examination = Examination()
     clone = ClonePatient(examination=examination, options=options)
-    examination.together(lambda: clone.examine(offline=offline))
+    examination.check_together(lambda: clone.examine(offline=offline))
     examine_code_owners(examination, clone)
 
     def examine_environment(environment: Environment) -> None:
@@ -95,7 +103,7 @@ def examine(options: CommonOptions, *, offline: bool) -> Examination:
         examine_gateway(examination, clone, environment, declared, offline=offline)
 
     for one in clone.workspace.environments if clone.workspace is not None else ():
-        examination.together(partial(examine_environment, one), one.name)
+        examination.check_together(partial(examine_environment, one), one.name)
     return examination
 
 
@@ -128,24 +136,26 @@ class ClonePatient(Struct, kw_only=True):
     def examine(self, *, offline: bool) -> None:
         """Check the clone, and keep what was found out for the checks that follow."""
         examination, check = self.examination, self.examination.check
-        check("git", self._version)
-        check("configuration", self._configuration)
-        check("repository", self._repository)
+        check("git", self._check_version)
+        check("configuration", self._check_configuration)
+        check("repository", self._check_repository)
         if self.git is None:
             examination.skip(("identity", "clone", "remote", "push", "protection"), _NO_CLONE)
             return
-        check("identity", lambda: well(f"commits are by {survey.identity(self._root)}"))
-        check("clone", self._kind)
+        check(
+            "identity", lambda: ok_diagnosis(f"commits are by {survey.read_identity(self._root)}")
+        )
+        check("clone", self._check_kind)
         if offline:
-            check("remote", self._remote_here)
+            check("remote", self._check_remote_offline)
             examination.skip(("push", "protection"), OFFLINE)
             return
-        check("remote", self._remote_there)
+        check("remote", self._check_remote)
         if self.branch is None:
             examination.skip(("push", "protection"), _NO_REMOTE)
             return
-        check("push", self._push)
-        check("protection", self._protection)
+        check("push", self._check_push)
+        check("protection", self._check_protection)
 
     @property
     def named(self) -> GitConfiguration:
@@ -164,56 +174,58 @@ class ClonePatient(Struct, kw_only=True):
             return self.workspace.root
         return self.options.repo or Path.cwd()
 
-    def _version(self) -> Diagnosis:
-        version, new_enough = survey.version(Path("/"))
+    def _check_version(self) -> Diagnosis:
+        version, new_enough = survey.read_version(Path("/"))
         if new_enough:
-            return well(f"version {version}")
+            return ok_diagnosis(f"version {version}")
         oldest = ".".join(map(str, survey.OLDEST))
-        return failed(f"version {version} is too old", f"Install git {oldest} or newer.")
+        return failed_diagnosis(f"version {version} is too old", f"Install git {oldest} or newer.")
 
-    def _configuration(self) -> Diagnosis:
+    def _check_configuration(self) -> Diagnosis:
         workspace = Workspace.find(self.options)
         self.workspace = workspace
         names = ", ".join(workspace.configuration.environments)
-        return well(f"{workspace.root / 'reconciler.yaml'}: {names}")
+        return ok_diagnosis(f"{workspace.root / 'reconciler.yaml'}: {names}")
 
-    def _repository(self) -> Diagnosis:
+    def _check_repository(self) -> Diagnosis:
         self.git = Git.at(self._folder)
-        current = self.git.current_branch()
-        return well(f"{self.git.root}, on {current or 'no branch: HEAD is detached'}")
+        current = self.git.read_current_branch()
+        return ok_diagnosis(f"{self.git.root}, on {current or 'no branch: HEAD is detached'}")
 
-    def _kind(self) -> Diagnosis:
-        kind, remote = survey.kind(self._root), self.named.remote
+    def _check_kind(self) -> Diagnosis:
+        kind, remote = survey.read_clone_kind(self._root), self.named.remote
         if kind.shallow:
-            return warned(
+            return warning_diagnosis(
                 "shallow: an apply works, but what is older is not known here, as which merge "
                 "changed a manifest, or what a run was started with",
                 f"Fetch the rest: git fetch --unshallow {remote} (in GitHub's checkout: "
                 "fetch-depth: 0)",
             )
         if kind.partial:
-            return warned(
+            return warning_diagnosis(
                 "partial: objects are fetched when they are needed, so that --offline may fail",
                 f"To have them all: git config --unset remote.{remote}.partialclonefilter && "
                 f"git fetch --refetch {remote}",
             )
         if kind.sparse:
-            return well("sparse: files that are not checked out are read from the commit")
-        return well("whole")
+            return ok_diagnosis("sparse: files that are not checked out are read from the commit")
+        return ok_diagnosis("whole")
 
-    def _remote_here(self) -> Diagnosis:
+    def _check_remote_offline(self) -> Diagnosis:
         remote = self.named.remote
         git = Git.at(self._folder)
         git.check_remote(remote)
-        return skipped(f"{remote} is {git.addresses(remote).fetched}; not asked: --offline")
+        return skipped_diagnosis(
+            f"{remote} is {git.read_addresses(remote).fetched}; not asked: --offline"
+        )
 
-    def _remote_there(self) -> Diagnosis:
+    def _check_remote(self) -> Diagnosis:
         git, named = Git.at(self._folder), self.named
         git.check_remote(named.remote)
-        where = git.addresses(named.remote)
+        where = git.read_addresses(named.remote)
         seen = read_refs(git.root, named.remote, [f"{HEADS}*"], timeout=_SECONDS)
         if not any(ref.startswith(HEADS) for ref in seen.tips):
-            return failed(
+            return failed_diagnosis(
                 f"{named.remote} answers, and has no branch yet", _FIRST.format(named.remote)
             )
         ledger = [named.ledger_branch] if named.ledger_branch else []
@@ -222,27 +234,29 @@ class ClonePatient(Struct, kw_only=True):
         self.tip = fetched.tips[self.branch]
         self.ledger_tip = fetched.tips[named.ledger_branch or self.branch]
         if self.tip is None:
-            return failed(
+            return failed_diagnosis(
                 f"{named.remote} has no branch {self.branch}",
-                f"Push it, or {other_branch()}.",
+                f"Push it, or {other_branch_hint()}.",
             )
         if where.differ:
-            return warned(where.difference, where.hint)
+            return warning_diagnosis(where.difference, where.hint)
         found = f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}"
         if self.ledger_tip is None and fetched.traces.trees:
-            return failed(
+            return failed_diagnosis(
                 f"{named.remote} has no branch {named.ledger_branch}, and there was a ledger",
                 "See how to bring it back: reconciler status",
             )
         if self.ledger_tip is None:
-            return well(f"{found}; the first apply makes {named.ledger_branch}, for the ledger")
-        return well(found)
+            return ok_diagnosis(
+                f"{found}; the first apply makes {named.ledger_branch}, for the ledger"
+            )
+        return ok_diagnosis(found)
 
-    def _push(self) -> Diagnosis:
+    def _check_push(self) -> Diagnosis:
         git, named = Git.at(self._folder), self.named
-        commit = self.ledger_tip or self.tip or git.working_tree_commit()
+        commit = self.ledger_tip or self.tip or git.read_worktree_commit()
         if commit is None:
-            return skipped("nothing is committed yet", _FIRST.format(named.remote))
+            return skipped_diagnosis("nothing is committed yet", _FIRST.format(named.remote))
         branch = named.ledger_branch or self.branch or ""
         scratch = f"{HEADS}reconciler-doctor-{secrets.token_hex(4)}"
         tried: list[tuple[str, CommitId | None]] = [(scratch, None)]
@@ -251,27 +265,27 @@ class ClonePatient(Struct, kw_only=True):
         for ref, expected in tried:
             heard = survey.rehearse(git.root, named.remote, ref, commit, expected, timeout=_SECONDS)
             if heard.heard is not Heard.TAKEN:
-                return _turned_away(ref, heard)
+                return _declined_push_diagnosis(ref, heard)
         to = f"{branch} and to a new branch" if self.ledger_tip is not None else "a new branch"
-        return well(f"git push --dry-run to {to} is let in; nothing was pushed")
+        return ok_diagnosis(f"git push --dry-run to {to} is let in; nothing was pushed")
 
-    def _protection(self) -> Diagnosis:
+    def _check_protection(self) -> Diagnosis:
         branch = self.named.ledger_branch or self.branch
         last = None
         if self.ledger_tip is not None:
-            last = survey.last_pushed(self._root, self.ledger_tip, TRAILER)
+            last = survey.find_last_push(self._root, self.ledger_tip, TRAILER)
         if last is not None:
-            return well(f"{branch} took the reconciler's commit of {last}")
-        return skipped(
+            return ok_diagnosis(f"{branch} took the reconciler's commit of {last}")
+        return skipped_diagnosis(
             f"not known: no rule of the server is asked by a dry run, and no commit of the "
             f"reconciler's is on {branch}, as far as this clone's history goes",
             _APART.format(branch) if self.named.ledger_branch else _PROTECTED,
         )
 
 
-def _turned_away(ref: str, heard: PushAnswer) -> Diagnosis:
+def _declined_push_diagnosis(ref: str, heard: PushAnswer) -> Diagnosis:
     name = ref.removeprefix(HEADS)
-    return failed(
+    return failed_diagnosis(
         f"git push --dry-run to {name} is not let in: {heard.message}",
         heard.hint or "Give git access for a push, then see: git push --dry-run",
     )

@@ -18,7 +18,7 @@ from reconciler.cli.clock import LocalClock
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
 from reconciler.cli.opening import check_gateway, gateway_settings, read_certificates
 from reconciler.configuration import Environment
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import hint
 from reconciler.enos.client import open_gateway
@@ -28,7 +28,13 @@ from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.model import Declared, EpochMs
 from reconciler.plan import FlowCheck
 from reconciler.plan.decide import warn_undeclared
-from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
+from reconciler.render.diagnosis import (
+    Diagnosis,
+    failed_diagnosis,
+    ok_diagnosis,
+    skipped_diagnosis,
+    warning_diagnosis,
+)
 from reconciler.repository.settings import read_credentials
 from reconciler.times import MINUTE_MS
 
@@ -94,7 +100,7 @@ class _GatewayPatient:
     def proxy(self) -> Diagnosis:
         """The proxy that requests to the gateway pass, if any."""
         proxy = proxy_of(self._settings)
-        return well("none: the gateway is asked directly" if proxy is None else proxy.shown)
+        return ok_diagnosis("none: the gateway is asked directly" if proxy is None else proxy.shown)
 
     def certificates(self, root: Path, file: str) -> Diagnosis:
         """Whether the file of certificates is there and can be used."""
@@ -102,8 +108,8 @@ class _GatewayPatient:
             read_certificates(root, file)
             tls_context(self._settings)
         except ConfigurationError as error:
-            return failed(str(error), error.hint or _TRUST)
-        return well(f"{file} is trusted besides the usual authorities")
+            return failed_diagnosis(str(error), error.hint or _TRUST)
+        return ok_diagnosis(f"{file} is trusted besides the usual authorities")
 
     def keys(self) -> Diagnosis:
         """Whether the keys are set; only the names of their variables are shown."""
@@ -111,8 +117,8 @@ class _GatewayPatient:
         try:
             self._credentials = read_credentials(gateway)
         except ConfigurationError as error:
-            return failed(str(error), error.hint or _KEYS)
-        return well(f"{gateway.access_key_env} and {gateway.secret_key_env} are set")
+            return failed_diagnosis(str(error), error.hint or _KEYS)
+        return ok_diagnosis(f"{gateway.access_key_env} and {gateway.secret_key_env} are set")
 
     async def examine(self, declared: Declared | None) -> None:
         """Make the checks that need the network."""
@@ -121,13 +127,13 @@ class _GatewayPatient:
         answer = self._answer
         if answer is None or isinstance(answer, Unreached):
             if isinstance(answer, Unreached) and answer.by_tls:
-                self._examination.check("tls", lambda: failed(answer.words, _TRUST), name)
+                self._examination.check("tls", lambda: failed_diagnosis(answer.words, _TRUST), name)
                 self._skip(("rate-limit", *_BY_KEYS), "TLS does not come about")
             else:
                 self._skip(("tls", "rate-limit", *_BY_KEYS), "the gateway cannot be reached")
             return
         self._examination.check("tls", lambda: _tls(answer), name)
-        self._examination.check("rate-limit", lambda: self._rate(answer), name)
+        self._examination.check("rate-limit", lambda: self._check_rate(answer), name)
         await self._examine_with_keys(answer, declared)
 
     def _skip(self, names: tuple[str, ...], why: str) -> None:
@@ -135,37 +141,41 @@ class _GatewayPatient:
 
     async def _examine_with_keys(self, answer: Reached, declared: Declared | None) -> None:
         name, check = self._environment.name, self._examination.check
-        refused = self._refusal()
+        refused = self._check_trust()
         if self._credentials is None or refused is not None:
-            check("access", lambda: refused or skipped("without keys nobody is asked"), name)
+            check(
+                "access", lambda: refused or skipped_diagnosis("without keys nobody is asked"), name
+            )
             check("clock", lambda: _dated_clock(answer), name)
             self._skip(("zone", "user", "flows"), "without access nobody can be asked")
             return
         async with open_gateway(self._settings, self._credentials) as gateway:
-            await self._examination.ask("access", lambda: self._access(gateway), name)
+            await self._examination.ask("access", lambda: self._check_access(gateway), name)
             clock = self._clock
             if clock is None:
                 check("clock", lambda: _dated_clock(answer), name)
                 self._skip(("zone", "user", "flows"), "the gateway does not let these keys in")
                 return
-            check("clock", lambda: _clock(LocalClock().wall() - clock.earliest()), name)
-            await self._examination.ask("zone", lambda: self._zone(gateway, clock, declared), name)
-            await self._examination.ask("user", lambda: self._user(gateway, clock), name)
-            await self._examination.ask("flows", lambda: self._flows(gateway, declared), name)
+            check("clock", lambda: _clock(LocalClock().wall() - clock.earliest_time()), name)
+            await self._examination.ask(
+                "zone", lambda: self._check_zone(gateway, clock, declared), name
+            )
+            await self._examination.ask("user", lambda: self._check_user(gateway, clock), name)
+            await self._examination.ask("flows", lambda: self._check_flows(gateway, declared), name)
 
-    def _refusal(self) -> Diagnosis | None:
+    def _check_trust(self) -> Diagnosis | None:
         """Why credentials must not be sent there, by an apply's rule; None if they may."""
         clone = self._clone
         if clone.git is None or clone.branch is None:
             why = "no shared branch could be read, which says where credentials may be sent"
-            return skipped(why, _REMOTE_FIRST)
+            return skipped_diagnosis(why, _REMOTE_FIRST)
         branch = f"{clone.named.remote}/{clone.branch}"
         try:
             check_gateway(clone.git, clone.tip, self._environment, branch)
         except RefusedError as error:
-            return skipped(str(error), _PUSH_FIRST)
+            return skipped_diagnosis(str(error), _PUSH_FIRST)
         except ReconcilerError as error:  # what the branch says cannot be read
-            return failed(f"{branch}: {error}", error.hint or _PUSH_FIRST)
+            return failed_diagnosis(f"{branch}: {error}", error.hint or _PUSH_FIRST)
         return None
 
     async def _reach(self) -> Diagnosis:
@@ -174,95 +184,97 @@ class _GatewayPatient:
         by = f" by the proxy {proxy.shown}" if proxy is not None else ""
         match self._answer:
             case Unreached(by_tls=True):
-                return well(f"{host} can be reached{by}")
+                return ok_diagnosis(f"{host} can be reached{by}")
             case Unreached(words=words):
-                return failed(f"{host} cannot be reached{by}: {words}", hint(None))
+                return failed_diagnosis(f"{host} cannot be reached{by}: {words}", hint(None))
             case Reached(status=status) if status in _ANSWERS:
-                return well(f"{host} answers{by}")
+                return ok_diagnosis(f"{host} answers{by}")
             case Reached(status=status):
-                return warned(
+                return warning_diagnosis(
                     f"{host} answers an unsigned request{by} with HTTP {status}",
                     hint(status),
                 )
 
-    def _rate(self, answer: Reached) -> Diagnosis:
+    def _check_rate(self, answer: Reached) -> Diagnosis:
         told = ", ".join(f"{name}: {value}" for name, value in answer.rates)
         own = self._settings.requests_per_second
         limit = f"limits.requestsPerSecond is {own:g}" if own else "no limits.requestsPerSecond"
         if answer.status == 429:  # noqa: PLR2004 - RFC 6585
-            return warned(f"HTTP 429 {told}; {limit}", hint(429))
-        return well(f"the answer tells {told or 'of none'}; {limit}")
+            return warning_diagnosis(f"HTTP 429 {told}; {limit}", hint(429))
+        return ok_diagnosis(f"the answer tells {told or 'of none'}; {limit}")
 
-    async def _access(self, gateway: Gateway) -> Diagnosis:
+    async def _check_access(self, gateway: Gateway) -> Diagnosis:
         self._clock = await ServiceClock.ask(gateway, LocalClock())
-        return well("the keys are accepted")
+        return ok_diagnosis("the keys are accepted")
 
-    async def _zone(
+    async def _check_zone(
         self, gateway: Gateway, clock: ServiceClock, declared: Declared | None
     ) -> Diagnosis:
         server = await gateway.timezone()
         times = [run.trigger_time for run in declared.runs] if declared else []
         try:
-            check_zone(server, self._environment, clock.earliest(), times)
+            check_zone(server, self._environment, clock.earliest_time(), times)
         except UnreadableZoneError as error:
-            return failed(str(error), error.ADVICE)
+            return failed_diagnosis(str(error), error.ADVICE)
         except RefusedError as error:
-            return failed(str(error), "Correct gateway.timezone: business dates depend on it.")
-        return well(f"the service says {server}, as configured")
+            return failed_diagnosis(
+                str(error), "Correct gateway.timezone: business dates depend on it."
+            )
+        return ok_diagnosis(f"the service says {server}, as configured")
 
-    async def _user(self, gateway: Gateway, clock: ServiceClock) -> Diagnosis:
-        now = clock.earliest()
+    async def _check_user(self, gateway: Gateway, clock: ServiceClock) -> Diagnosis:
+        now = clock.earliest_time()
         await gateway.search(None, now, EpochMs(now + MINUTE_MS))
         named = self._environment.gateway
-        return well(f"user {named.user_id} of organisation {named.org_id} is answered")
+        return ok_diagnosis(f"user {named.user_id} of organisation {named.org_id} is answered")
 
-    async def _flows(self, gateway: Gateway, declared: Declared | None) -> Diagnosis:
+    async def _check_flows(self, gateway: Gateway, declared: Declared | None) -> Diagnosis:
         if declared is None or not declared.runs:
-            return skipped("no run is declared")
+            return skipped_diagnosis("no run is declared")
         ids = dict.fromkeys(run.flow_id for run in declared.runs)
         found = await check_flows(ids, gateway, self._environment.gateway.user_id)
         see = f"See the runs: reconciler plan --online --env {self._environment.name}"
         refused = [f"flow {id_} {one.refusal}" for id_, one in found.items() if one.refusal]
         if refused:
-            return failed(_some(refused), see)
-        strange = list(dict.fromkeys(_undeclared(declared, found)))
+            return failed_diagnosis(_shorten_list(refused), see)
+        strange = list(dict.fromkeys(_undeclared_warnings(declared, found)))
         if strange:
-            return warned(_some(strange), see)
-        return well(f"{counted(len(ids), 'flow')}: each would take a start")
+            return warning_diagnosis(_shorten_list(strange), see)
+        return ok_diagnosis(f"{format_count(len(ids), 'flow')}: each would take a start")
 
 
-def _undeclared(declared: Declared, found: dict[int, FlowCheck]) -> Iterator[str]:
+def _undeclared_warnings(declared: Declared, found: dict[int, FlowCheck]) -> Iterator[str]:
     for run in declared.runs:
         words = warn_undeclared(run, found[run.flow_id])
         if words is not None:
             yield words
 
 
-def _some(words: list[str]) -> str:
+def _shorten_list(words: list[str]) -> str:
     more = f" (and {len(words) - _MOST_NAMED} more)" if len(words) > _MOST_NAMED else ""
     return "; ".join(words[:_MOST_NAMED]) + more
 
 
 def _tls(answer: Reached) -> Diagnosis:
     if answer.tls is None:
-        return skipped("the gateway is on this machine, without TLS")
+        return skipped_diagnosis("the gateway is on this machine, without TLS")
     until = answer.certificate_until
     if until is None:
-        return well(answer.tls)
+        return ok_diagnosis(answer.tls)
     words = f"{answer.tls}, the certificate is valid until {until:%Y-%m-%d}"
     if until - datetime.now(UTC) < _SOON:
-        return warned(words, "Ask those who run the gateway to renew its certificate.")
-    return well(words)
+        return warning_diagnosis(words, "Ask those who run the gateway to renew its certificate.")
+    return ok_diagnosis(words)
 
 
 def _dated_clock(answer: Reached) -> Diagnosis:
     if answer.date is None:
-        return skipped("the gateway's answer has no Date header")
+        return skipped_diagnosis("the gateway's answer has no Date header")
     return _clock(LocalClock().wall() - int(answer.date.timestamp() * 1000), " (its Date header)")
 
 
 def _clock(off: int, by: str = "") -> Diagnosis:
     """The finding about this machine's clock; `off`: milliseconds that it is ahead."""
     if abs(off) <= TOLERATED_MS:
-        return well(f"within {TOLERATED_MS // 1000} s of the gateway's{by}")
-    return warned(f"{clock_words(off)}{by}", _CLOCK_HINT)
+        return ok_diagnosis(f"within {TOLERATED_MS // 1000} s of the gateway's{by}")
+    return warning_diagnosis(f"{clock_words(off)}{by}", _CLOCK_HINT)

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.cli.differing import BranchPlace, SharedLedgers, unpushed, with_way_back
+from reconciler.cli.differing import (
+    BranchPlace,
+    SharedLedgers,
+    find_unpushed_note,
+    with_restore_command,
+)
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.configuration import Configuration, Environment
 from reconciler.errors import GitError, LedgerError
@@ -17,7 +22,7 @@ from reconciler.ledger.files import ledger_text
 from reconciler.repository.books import CommittedBooks, books_of
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.continuity import LedgerPlace, check_continuity
-from reconciler.repository.settings import other_branch
+from reconciler.repository.settings import other_branch_hint
 
 
 class KnownLedger(Struct, frozen=True, kw_only=True):
@@ -35,24 +40,24 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
 
     Raises GitError where there is a remote that cannot be read.
     """
-    git = None if offline else _repository(workspace)
+    git = None if offline else _find_repository(workspace)
     if git is None:
         return {
-            environment.name: _local_ledger(workspace, environment)
+            environment.name: _read_local_ledger(workspace, environment)
             for environment in workspace.environments
         }
-    return _shared_ledgers(workspace, git)
+    return _read_shared_ledgers(workspace, git)
 
 
-def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
+def _read_shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
     fetched, commit, parent = _fetch(git, workspace.configuration)
     shelf = workspace.shelf()
     remote = workspace.configuration.git.remote
     branch, traces = fetched.name, fetched.traces
     tree = CommittedBooks(git, parent) if parent is not None else None
-    there = tree.by_folder() if tree else {}
-    beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
-    books, ledgers = beside | there, _moved(there, shelf)
+    there = tree.read_by_folder() if tree else {}
+    beside = CommittedBooks(git, commit).read_by_folder() if parent != commit else {}
+    books, ledgers = beside | there, _relocate_ledgers(there, shelf)
     every = {folder: found.content for folder, found in (beside | ledgers).items()}
     place = BranchPlace(remote=remote, branch=branch, commit=commit)
     apart = there.keys() - beside.keys() if parent != commit else ()
@@ -73,7 +78,7 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
             ledger_branch=workspace.configuration.git.ledger_branch or branch,
             parent=parent,
         )
-        with files.readable():
+        with files.report_unreadable():
             others += check_continuity(git, own_place, files, others, traces, read={})
         name, ledger = environment.name, files.ledger()
         own = Book(folder=folder, ledger=ledger, files=files.content, environment=name)
@@ -82,26 +87,26 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
             surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
             shared=shared,
-            note=unpushed(git, place, environment),
+            note=find_unpushed_note(git, place, environment),
         )
     return known
 
 
-def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
+def _read_local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
     try:
         own = workspace.local_book(environment)
         around = workspace.surroundings(environment, own)
     except LedgerError as error:
-        raise with_way_back(workspace, error) from None
+        raise with_restore_command(workspace, error) from None
     return KnownLedger(
         ledger=own.ledger,
         surroundings=around,
-        commit=_commit_here(workspace),
-        note=_where_read(workspace),
+        commit=_find_local_commit(workspace),
+        note=_describe_source(workspace),
     )
 
 
-def _where_read(workspace: Workspace) -> str:
+def _describe_source(workspace: Workspace) -> str:
     """Words on which ledger this clone has, and what that means."""
     named = workspace.configuration.git
     if _has_no_remote(workspace):
@@ -132,7 +137,9 @@ def _has_no_remote(workspace: Workspace) -> bool:
     return False
 
 
-def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
+def _relocate_ledgers(
+    ledgers: Mapping[str, CommittedLedger], shelf: Shelf
+) -> dict[str, CommittedLedger]:
     """The remote's ledgers, in the folders where they will be once this checkout is merged.
 
     Where a pull request moves a ledger, the remote still has it in the old folder, and may have
@@ -149,7 +156,7 @@ def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, Co
     return found
 
 
-def _repository(workspace: Workspace) -> Git | None:
+def _find_repository(workspace: Workspace) -> Git | None:
     """The clone; None if it has no remote. Raises NoRemoteError if it only has other remotes."""
     git = workspace.git() or Git.at(workspace.root)  # which raises, and says why there is none
     try:
@@ -161,14 +168,14 @@ def _repository(workspace: Workspace) -> Git | None:
     return git
 
 
-def _commit_here(workspace: Workspace) -> CommitId | None:
+def _find_local_commit(workspace: Workspace) -> CommitId | None:
     """The commit whose ledger this clone has; None if it knows none."""
     if workspace.configuration.git.ledger_branch is not None:
         heard = workspace.heard()
         return heard.commit if heard else None
     git = workspace.git()  # None is fine: a folder outside a repository can be planned offline
     try:
-        return None if git is None else git.working_tree_commit()
+        return None if git is None else git.read_worktree_commit()
     except GitError:
         return None
 
@@ -185,6 +192,6 @@ def _fetch(
     if commit is None:
         raise GitError(
             f"{remote} has no branch {fetched.name}",
-            hint=f"Push it first, or {other_branch()}.",
+            hint=f"Push it first, or {other_branch_hint()}.",
         )
     return fetched, commit, fetched.tips[named.ledger_branch or fetched.name]

@@ -17,7 +17,7 @@ def rooted_problem(problem: Problem, prefix: str) -> Problem:
     The path of a ledger's folder is so already. `prefix`: the managed folder's path, "" or ending
     in a slash.
     """
-    return replace(problem, place=_rooted(problem.place, prefix))
+    return replace(problem, place=_rooted_place(problem.place, prefix))
 
 
 def rooted_review(plan: "Plan", review: "Review", prefix: str) -> tuple["Plan", "Review"]:
@@ -26,12 +26,12 @@ def rooted_review(plan: "Plan", review: "Review", prefix: str) -> tuple["Plan", 
     compared = review.compared
     if compared is not None:
         manifests = [
-            replace(one, place=_rooted(one.place, prefix)) if one.place is not None else one
+            replace(one, place=_rooted_place(one.place, prefix)) if one.place is not None else one
             for one in compared.manifests
         ]
         compared = replace(compared, manifests=manifests)
     return replace(plan, problems=problems), replace(review, compared=compared)
 
 
-def _rooted(place: Place, prefix: str) -> Place:
+def _rooted_place(place: Place, prefix: str) -> Place:
     return place if place.file.startswith(prefix) else replace(place, file=prefix + place.file)

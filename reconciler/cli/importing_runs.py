@@ -18,18 +18,18 @@ from reconciler.cli.machine import new_claim
 from reconciler.cli.opening import SharedBranch
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import format_lines, say
-from reconciler.cli.settling import is_terminal, person
-from reconciler.counting import counted
+from reconciler.cli.settling import is_terminal, read_committer
+from reconciler.counting import format_count
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs
-from reconciler.render.safe import said
+from reconciler.render.safe import escape_message
 from reconciler.render.settlements import imported_json
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
 from reconciler.repository.named_files import check_no_link
 from reconciler.repository.pages import check_apart
 from reconciler.repository.settings import find_root
-from reconciler.starting.declaration import is_date, no_time
+from reconciler.starting.declaration import is_date, wrong_time_message
 from reconciler.times import local_instant, parse_instant
 
 
@@ -58,13 +58,13 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
     def choose(found: Matched, snapshot: Snapshot) -> bool:
         nonlocal agreed
         lines.extend(_lines(found))
-        schema = schema_beside(find_root(options.repo), asked.folder or Path())
+        schema = relative_schema_path(find_root(options.repo), asked.folder or Path())
         written.extend(_manifests(found, snapshot, schema))
-        what = counted(len(found.adopted), "run")
+        what = format_count(len(found.adopted), "run")
         agreed = bool(found.adopted) and (asked.yes or _agrees(lines, what))
         return agreed
 
-    adoption = Adoption(by=person(shared.git), reason=asked.reason)
+    adoption = Adoption(by=read_committer(shared.git), reason=asked.reason)
     found = asyncio.run(
         import_runs(
             ranges,
@@ -81,9 +81,9 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
     if asked.as_json:
         files = {one.instance.id: (file, why) for one, file, why in rest}
         return imported_json(shared.environment.name, found, files, recorded=agreed)
-    lines += (_rest(*one) for one in rest)
+    lines += (_rest_line(*one) for one in rest)
     if found.adopted:
-        what = counted(len(found.adopted), "run")
+        what = format_count(len(found.adopted), "run")
         lines.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
     return format_lines(lines)
 
@@ -107,7 +107,7 @@ def _manifests(found: Matched, snapshot: Snapshot, schema: str) -> Sequence[Writ
     )
 
 
-def schema_beside(root: Path, folder: Path) -> str:
+def relative_schema_path(root: Path, folder: Path) -> str:
     """The path from a folder of manifests to the repository's copy of their schema, for editors."""
     schema = root / "schemas" / "trigger.schema.json"
     return quote(Path(os.path.relpath(schema, os.path.realpath(folder))).as_posix())
@@ -115,7 +115,7 @@ def schema_beside(root: Path, folder: Path) -> str:
 
 def _read_time(text: str, zone: tzinfo, option: str) -> EpochMs:
     """The instant of an RFC 3339 date-time, or of a date's beginning in the gateway's zone."""
-    why = no_time(text, or_number=False)
+    why = wrong_time_message(text, or_number=False)
     if why is not None:
         raise click.BadParameter(why, param_hint=option)
     try:
@@ -144,7 +144,7 @@ def _agrees(lines: list[str], what: str) -> bool:
     if not is_terminal():
         return False
     for line in lines:
-        say(said(line))
+        say(escape_message(line))
     lines.clear()
     return click.confirm(f"Adopt {what}?", err=True)
 
@@ -173,12 +173,14 @@ def _warn(written: Sequence[Written]) -> None:
     telling = [one for one in written if one.sensitive]
     if telling:
         names = ", ".join(sorted({key for one in telling for key in one.sensitive}))
-        files = f"{counted(len(telling), 'written file')} {'has' if len(telling) == 1 else 'have'}"
+        files = (
+            f"{format_count(len(telling), 'written file')} {'has' if len(telling) == 1 else 'have'}"
+        )
         say(
-            f"warning: {files} the values of sensitive parameters ({said(names)}) as plain text: "
-            "whoever reads the repository will read them once they are committed"
+            f"warning: {files} the values of sensitive parameters ({escape_message(names)}) as "
+            "plain text: whoever reads the repository will read them once they are committed"
         )
 
 
-def _rest(one: Written, file: str | None, why: str | None) -> str:
+def _rest_line(one: Written, file: str | None, why: str | None) -> str:
     return f"rest   {one.instance.id}: {why if file is None else f'wrote {file}'}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from reconciler.render.safe import said, visible
+from reconciler.render.safe import escape_line, escape_message
 
 Level = Literal["info", "warning", "error"]
 _LEVELS: Mapping[str, Level] = {"error: ": "error", "warning: ": "warning", "note: ": "info"}
@@ -41,7 +41,7 @@ class Journal:
     def record(self, level: Level, message: str, **fields: Any) -> None:
         """Write one line, as harmless as on a terminal: its reader may show it on one."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        shown = "\n".join(visible(said(line)).strip() for line in message.split("\n"))
+        shown = "\n".join(escape_line(escape_message(line)).strip() for line in message.split("\n"))
         document = {"time": now, "level": level, "message": shown, **self.fields, **fields}
         self._write(json.dumps(document, ensure_ascii=True) + "\n")
 

@@ -40,12 +40,12 @@ def applier() -> str:
     server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     run = os.environ.get("GITHUB_RUN_ID")
     if server and repository and run:
-        return _told(address(f"{server}/{repository}/actions/runs/{run}"))
+        return _limit_text(address(f"{server}/{repository}/actions/runs/{run}"))
     job = os.environ.get("CI_JOB_URL") or os.environ.get("BUILD_URL")
-    return _told(address(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}")
+    return _limit_text(address(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}")
 
 
-def _told(text: str) -> str:
+def _limit_text(text: str) -> str:
     """The text as each claim can repeat it: UTF-8, which every ledger takes, and not too long."""
     return read_utf8(text, "replace")[:_LONGEST_NAME]
 

@@ -10,10 +10,10 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
-from reconciler.cli.saying import ReaderGoneError, journal, outlets, say, show
-from reconciler.cli.signals import release, restored
+from reconciler.cli.saying import ReaderGoneError, journal, say, show, wrap_streams
+from reconciler.cli.signals import release, restore_signals
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 
 # By a command's name: its module, and its name there.
 COMMANDS = {
@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
         release()
         answer_shell(instruction)
         return ExitCode.OK
-    with restored(), outlets(as_json=wants_json_log(arguments)):
+    with restore_signals(), wrap_streams(as_json=wants_json_log(arguments)):
         code = _run(arguments)
         log = journal()
         if log is not None:
@@ -147,7 +147,7 @@ def _show(error: click.ClickException) -> None:
     if log is not None:
         usage = error.ctx if isinstance(error, click.UsageError) else None
         hint = {"hint": f"Try '{usage.command_path} --help'."} if usage is not None else {}
-        log.record("error", visible(error.format_message()), **hint)
+        log.record("error", escape_line(error.format_message()), **hint)
         return
     shown = StringIO()
     error.show(shown)
@@ -156,15 +156,15 @@ def _show(error: click.ClickException) -> None:
         text, message = text.replace(message, one := " ".join(message.split())), one
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or message != context.get_help():  # the message where none are given
-        text = text.replace(click.unstyle(message), visible(message))
+        text = text.replace(click.unstyle(message), escape_line(message))
     show(text, err=True)
 
 
 def _say(error: ReconcilerError) -> None:
     log = journal()
     if log is not None:
-        words = str(error) if error.has_lines else visible(str(error))
-        log.record("error", words, **({"hint": visible(error.hint)} if error.hint else {}))
+        words = str(error) if error.has_lines else escape_line(str(error))
+        log.record("error", words, **({"hint": escape_line(error.hint)} if error.hint else {}))
     else:
         say(f"error: {error}", lines=error.has_lines)
         if error.hint:

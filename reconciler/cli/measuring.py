@@ -49,7 +49,7 @@ class Measures:
             if not self._under_way[kind]:
                 self._seconds[kind] += self._elapsed() - self._since[kind]
 
-    def told(self) -> dict[str, Any]:
+    def list_figures(self) -> dict[str, Any]:
         """The figures until now, as fields of a log's line."""
         seconds = self._seconds | {"total": self._elapsed() - self._began}
         return {
@@ -146,7 +146,7 @@ class MeasuredGateway:
 
 
 @asynccontextmanager
-async def measured(
+async def open_measured_gateway(
     gateway: AbstractAsyncContextManager[Gateway], measures: Measures
 ) -> AsyncIterator[Gateway]:
     """The gateway, opened, with its requests measured."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from reconciler.apply.news import Effect, News, Share, a_test, news_of, select_news
+from reconciler.apply.news import Effect, News, Share, make_test_share, news_of, select_news
 from reconciler.cli.bounded import run_bounded
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.journal import Level
@@ -74,7 +74,7 @@ def tell_test(environment: Environment) -> list[tuple[str, str | None]]:
     addresses = _addresses(environment)
     found = {one.label: one.reason if isinstance(one, NoAddress) else None for one in addresses}
     letters = [
-        Letter(address=one, share=a_test(environment.name))
+        Letter(address=one, share=make_test_share(environment.name))
         for one in addresses
         if isinstance(one, Address)
     ]

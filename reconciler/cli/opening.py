@@ -60,7 +60,7 @@ def check_gateway(git: Git, tip: CommitId | None, environment: Environment, bran
             f"{environment.name}: {branch} has no such environment, so it is sent no credentials",
             hint=_HINT,
         )
-    here, there = _told(environment.gateway), _told(theirs.gateway)
+    here, there = _secret_fields(environment.gateway), _secret_fields(theirs.gateway)
     differing = [name for name, value in here.items() if value != there[name]]
     if differing:
         raise RefusedError(
@@ -109,7 +109,7 @@ def read_certificates(root: Path, name: str) -> Source:
     return found
 
 
-def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:
+def _secret_fields(gateway: GatewayConfiguration) -> dict[str, str | None]:
     """The fields, by name, that decide which secrets go where."""
     return {
         "url": gateway.url,
@@ -213,7 +213,7 @@ def gateway_settings(root: Path, environment: Environment) -> GatewaySettings:
     )
 
 
-def silent(_: Step) -> None:
+def ignore_step(_: Step) -> None:
     """Progress that shows nothing."""
 
 

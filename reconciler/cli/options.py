@@ -206,14 +206,14 @@ def common_options_with(env: str) -> Callable[[_Function], _Function]:
     """
 
     def add(function: _Function) -> _Function:
-        for option in reversed([_REPO, _environment(env), *_OTHERS]):
+        for option in reversed([_REPO, _environment_option(env), *_OTHERS]):
             function = option(function)
         return function
 
     return add
 
 
-def _environment(words: str) -> Callable[[_Function], _Function]:
+def _environment_option(words: str) -> Callable[[_Function], _Function]:
     return click.option(
         "--env",
         type=ENVIRONMENT,

@@ -71,11 +71,11 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
 
     def remote_url(self) -> str:
         """The remote's address; "" where there is none."""
-        return self._asked("remote", "get-url", self.remote)
+        return self._ask_git("remote", "get-url", self.remote)
 
     def forge(self) -> CiKind | None:
         """The forge in the remote's address, as git reads it (`insteadOf`) or as it is written."""
-        written = self._asked("config", "--get", f"remote.{self.remote}.url")
+        written = self._ask_git("config", "--get", f"remote.{self.remote}.url")
         return guess_forge(self.remote_url()) or guess_forge(written)
 
     def branch(self) -> str:
@@ -83,23 +83,23 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
         if self.configuration is not None and self.configuration.git.branch is not None:
             return self.configuration.git.branch
         beside = f"refs/remotes/{self.remote}/"
-        told = self._asked("symbolic-ref", "--quiet", f"{beside}HEAD")
+        told = self._ask_git("symbolic-ref", "--quiet", f"{beside}HEAD")
         if told.startswith(beside):
             return told.removeprefix(beside)
         for name in _USUAL:
             if any(
-                self._asked("rev-parse", "--verify", "--quiet", f"{folder}{name}")
+                self._ask_git("rev-parse", "--verify", "--quiet", f"{folder}{name}")
                 for folder in (beside, "refs/heads/")
             ):
                 return name
-        current = self._asked("symbolic-ref", "--quiet", "HEAD")
+        current = self._ask_git("symbolic-ref", "--quiet", "HEAD")
         return current.removeprefix("refs/heads/") or _USUAL[0]
 
     def has_commits(self) -> bool:
         """Whether the checkout has a commit yet."""
-        return bool(self._asked("rev-parse", "--verify", "--quiet", "HEAD"))
+        return bool(self._ask_git("rev-parse", "--verify", "--quiet", "HEAD"))
 
-    def _asked(self, *question: str) -> str:
+    def _ask_git(self, *question: str) -> str:
         if self.git is None:
             return ""
         done = self.git.run(*question, accept=None)

@@ -95,7 +95,9 @@ def plan_command(  # noqa: PLR0913 - click passes one argument an option
     from reconciler.cli.planning import make_plans
     from reconciler.cli.saying import show
 
-    asked = _asked(base=base, no_base=no_base, offline=offline, online=online, max_runs=max_runs)
+    asked = _read_options(
+        base=base, no_base=no_base, offline=offline, online=online, max_runs=max_runs
+    )
     try:
         report = make_plans(current_options(), asked)
     except ReconcilerError as error:
@@ -103,7 +105,7 @@ def plan_command(  # noqa: PLR0913 - click passes one argument an option
         raise
     if out is not None:
         report.save(out)
-    shown = report.shown(Format(form), max_bytes)
+    shown = report.render(Format(form), max_bytes)
     for piece in shown.pieces:
         show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
     if require_complete and not shown.is_complete:
@@ -129,7 +131,7 @@ def _show_unplanned(error: ReconcilerError, asked: "Asked", form: Format, max_by
             assert_never(form)
 
 
-def _asked(
+def _read_options(
     *, base: str | None, no_base: bool, offline: bool, online: bool, max_runs: int | None
 ) -> "Asked":
     """What the options ask for. Raises click.UsageError where two options contradict each other."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
-from reconciler.cli.differing import edited_ledgers, edited_since
+from reconciler.cli.differing import find_edits_since, find_ledger_edits
 from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.options import CommonOptions, Format
@@ -26,14 +26,14 @@ from reconciler.git import Git
 from reconciler.ledger import Ledger, read_events
 from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, plan_environment
-from reconciler.plan.review import Review, refusals, refused_with_wait
-from reconciler.plan.values import awaited
+from reconciler.plan.review import Review, refusals, wait_refusal
+from reconciler.plan.values import find_awaited
 from reconciler.render.json_output import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.rules import edit_notes
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
     options: CommonOptions
     prefix: str = ""  # path in the repository of the folder that paths are relative to
 
-    def shown(self, form: Format, most: int = MOST_BYTES) -> ShownPlans:
+    def render(self, form: Format, most: int = MOST_BYTES) -> ShownPlans:
         """The plans in one of the formats that `plan` offers; `most`: bytes of a comment."""
         match form:
             case Format.TEXT:
@@ -84,7 +84,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
     @property
     def detailed_exit_code(self) -> ExitCode:
         """The same, and else whether anything is to be started or cancelled, now or later."""
-        work = any(one.plan.has_work or awaited(one.plan).started for one in self.plans)
+        work = any(one.plan.has_work or find_awaited(one.plan).started for one in self.plans)
         return ExitCode.CHANGES if work and self.exit_code is ExitCode.OK else self.exit_code
 
     def _comment(self, most: int) -> Comment:
@@ -129,24 +129,24 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     ledgers = read_ledgers(workspace, offline=asked.offline)
     anywhere = next(iter(ledgers.values()), None)  # any will do: all are of one branch
     base = find_base(workspace, anywhere, asked.base)
-    edited = _edited(workspace, anywhere, asked, quiet=options.quiet)
+    edited = _find_edits(workspace, anywhere, asked, quiet=options.quiet)
     plans = []
     for environment in workspace.environments:
         known = ledgers[environment.name]
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
         if base is not None and known.shared is not None:
             known = replace(known, note=None)  # the note says that files differ, as the plan will
-        declared = scheduled(
-            _told_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
+        declared = schedule_runs(
+            _read_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
             known.ledger,
         )
-        plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
+        plan = _make_plan(workspace, environment, declared, known, online=asked.online)
         limit = asked.max_runs or environment.limits.max_runs_per_apply
         recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
         review = _review(workspace, plan, declared, recall, base, limit)
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
     if base is not None and anywhere is not None and options.env is None:
-        plans += _gone(workspace, base, anywhere)
+        plans += _review_removals(workspace, base, anywhere)
     say_left_out(workspace.left_out, quiet=options.quiet)
     for words in base.notes if base is not None and not options.quiet else ():
         say(f"note: {words}")
@@ -165,23 +165,23 @@ def _review(
     environment, compared = recall.environment, None
     if base is not None:
         own = own_configuration(workspace)
-        compared = recall.completed(base.compared(environment, declared, recall.ledger, own))
+        compared = recall.complete_changes(base.compare(environment, declared, recall.ledger, own))
     return Review(
         refused=refusals(plan, limit),
-        refused_with_wait=refused_with_wait(plan, limit),
+        refused_with_wait=wait_refusal(plan, limit),
         compared=compared,
-        edited=recall.edited(plan, declared, compared),
+        edited=recall.find_edited(plan, declared, compared),
         gateway=environment.gateway,
     )
 
 
-def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:
+def _review_removals(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:
     """For each environment that the change removes, what becomes of the runs that wait there."""
-    for environment in base.gone():
+    for environment in base.removed_environments():
         folder = workspace.shelf().prefix + environment.state
         files = known.shared.books.get(folder) if known.shared is not None else None
         content = files.content if files is not None else workspace.shelf().ledgers.get(folder, {})
-        compared = base.emptied(environment, Ledger.of(read_events(content, folder)))
+        compared = base.compare_removed(environment, Ledger.of(read_events(content, folder)))
         if compared.changes:
             yield Reviewed(
                 plan=Plan(
@@ -196,7 +196,7 @@ def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Revi
             )
 
 
-def _told_declared(
+def _read_declared(
     workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool, last: bool
 ) -> Declared:
     """What is declared, after saying what the user should know about the ledger and the manifests.
@@ -205,14 +205,14 @@ def _told_declared(
     """
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
-    declared = workspace.take(environment) if last else workspace.declared(environment)
+    declared = workspace.take(environment) if last else workspace.read_declared(environment)
     notes = (*declared.notes, *edit_notes(declared, known.ledger))
     for note in () if quiet else notes:
         say(f"note: {note}")
     return declared
 
 
-def _asked_plan(
+def _make_plan(
     workspace: Workspace,
     environment: Environment,
     declared: Declared,
@@ -229,13 +229,13 @@ def _asked_plan(
     return plan_of(declared, known, environment, flows, is_scheduled=True)
 
 
-def _edited(
+def _find_edits(
     workspace: Workspace, known: KnownLedger | None, asked: Asked, *, quiet: bool
 ) -> list[Problem]:
     if known is not None and known.shared is not None:
-        return edited_ledgers(workspace, known.shared, quiet=quiet)
+        return find_ledger_edits(workspace, known.shared, quiet=quiet)
     if asked.base.revision is not None:  # offline, so compare with a revision that is here
-        return edited_since(workspace, asked.base.revision, quiet=quiet)
+        return find_edits_since(workspace, asked.base.revision, quiet=quiet)
     return []
 
 

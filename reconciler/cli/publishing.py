@@ -11,7 +11,7 @@ from reconciler.cli.reading import Workspace
 from reconciler.cli.rows import status_rows, with_gateway
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import Origin
 from reconciler.model import EpochMs
@@ -33,18 +33,20 @@ def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
     ledgers = read_ledgers(workspace, offline=offline)
     now = LocalClock().wall()
     told = [
-        _told(workspace, environment, ledgers[environment.name], now, quiet=options.quiet)
+        _report_environment(
+            workspace, environment, ledgers[environment.name], now, quiet=options.quiet
+        )
         for environment in workspace.environments
     ]
     say_left_out(workspace.left_out, quiet=options.quiet)
     page = write_page(folder, report_page(told, now).encode())
     if not options.quiet:
-        say(f"{page}: {counted(sum(len(one.rows) for one in told), 'run')}", err=False)
+        say(f"{page}: {format_count(sum(len(one.rows) for one in told), 'run')}", err=False)
     twice = any(row.started_twice for one in told for row in one.rows)
     return ExitCode.IN_DOUBT if twice else ExitCode.OK
 
 
-def _told(
+def _report_environment(
     workspace: Workspace,
     environment: Environment,
     known: KnownLedger,
@@ -54,7 +56,7 @@ def _told(
 ) -> Reported:
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
-    plan = plan_of(workspace.declared(environment), known, environment)
+    plan = plan_of(workspace.read_declared(environment), known, environment)
     most = environment.limits.max_runs_per_apply
     template = environment.gateway.instance_url
     gateway = environment.gateway
@@ -64,13 +66,13 @@ def _told(
         zone=environment.gateway.zone,
         rows=rows,
         problems=plan.problems,
-        origins=_origins(workspace, environment, quiet=quiet),
+        origins=_find_origins(workspace, environment, quiet=quiet),
         commit=known.commit,
         instance_template=template,
     )
 
 
-def _origins(
+def _find_origins(
     workspace: Workspace, environment: Environment, *, quiet: bool
 ) -> Mapping[str, Origin]:
     """By path, as problems write it, the commit that brought each manifest of the checkout.
@@ -81,7 +83,7 @@ def _origins(
     if git is None:
         return {}
     try:
-        head = git.working_tree_commit()
+        head = git.read_worktree_commit()
         folder = git.prefix + environment.manifests
         found = {} if head is None else git.origins(head, folder)
     except GitError as error:

@@ -17,19 +17,24 @@ from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.ledger.guarding import Ledgers
 from reconciler.manifest import FileResult, is_manifest_path
-from reconciler.manifest.read import no_folder, notes_of
+from reconciler.manifest.read import missing_folder_note, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.repository.books import (
     MOST_OF_LEDGER,
     CommittedBooks,
     Naming,
     books_of,
-    local_files,
     naming_of,
+    read_local_files,
 )
 from reconciler.repository.cache import ReadCache, TightError
-from reconciler.repository.committed import converted_problems, count_missing, read_left_out
-from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
+from reconciler.repository.committed import converted_problems, describe_left_out, read_left_out
+from reconciler.repository.declaring import (
+    Ceiling,
+    read_bounded,
+    read_related,
+    service_environments,
+)
 from reconciler.repository.manifest_files import HinderedError, ManifestReading, find_files
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
 from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
@@ -70,16 +75,16 @@ class Workspace(Struct, frozen=True, kw_only=True):
             environments=choose_environments(configuration, options.env),
         )
 
-    def declared(self, environment: Environment) -> Declared:
+    def read_declared(self, environment: Environment) -> Declared:
         """What the manifests in the working tree declare. Raises TooManyRunsError."""
-        return self._declared_by_related(environment)[environment.name]
+        return self._read_related(environment)[environment.name]
 
     def take(self, environment: Environment) -> Declared:
         """The same for the last caller: the runs are not kept here, as there may be very many."""
         self.parsed.pop(environment.name, None)
-        return self._declared_by_related(environment).pop(environment.name)
+        return self._read_related(environment).pop(environment.name)
 
-    def _declared_by_related(self, environment: Environment) -> dict[str, Declared]:
+    def _read_related(self, environment: Environment) -> dict[str, Declared]:
         if environment.name not in self._declared.get(environment.name, ()):
             found = read_related(self.configuration, environment, self._read, now=self.now)
             self._declared.update(dict.fromkeys(found, found))
@@ -88,13 +93,13 @@ class Workspace(Struct, frozen=True, kw_only=True):
     def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
         cache = ReadCache.of(self.git(), environment, ceiling.bounds)
         try:
-            return self._read_besides(cache, environment, ceiling, open_late=cache.knows_nothing)
+            return self._read_manifests(cache, environment, ceiling, open_late=cache.knows_nothing)
         except TightError:
-            return self._read_besides(ReadCache(), environment, ceiling)
+            return self._read_manifests(ReadCache(), environment, ceiling)
         except HinderedError:
-            return self._read_besides(cache, environment, ceiling)
+            return self._read_manifests(cache, environment, ceiling)
 
-    def _read_besides(
+    def _read_manifests(
         self,
         cache: ReadCache,
         environment: Environment,
@@ -111,11 +116,11 @@ class Workspace(Struct, frozen=True, kw_only=True):
             return False
 
         found, problems = find_files(self.root, folder, is_wanted, cache, open_late=open_late)
-        tracked = self._tracked(folder)
-        files, problems = self._with_left_out(
+        tracked = self._list_tracked(folder)
+        files, problems = self._add_left_out(
             found, problems, tracked, folder, is_wanted, MOST_BYTES
         )
-        problems = sorted((*problems, *self._converted(tracked, folder, files)))
+        problems = sorted((*problems, *self._find_conversions(tracked, folder, files)))
         zone, bounds = environment.gateway.zone, ceiling.bounds.but(left=ceiling.left)
         reading = ManifestReading.of(self.root, files, cache, zone, bounds)
         declared = read_bounded(files, reading.read, problems, ceiling, zone=zone)
@@ -126,15 +131,15 @@ class Workspace(Struct, frozen=True, kw_only=True):
             one for one in notes_of(passed_over, folder) if one.place.file not in refused
         )
         if not (files or problems or (self.root / folder).exists()):
-            notes = [no_folder(environment.name, folder, CONFIGURATION)]
+            notes = [missing_folder_note(environment.name, folder, CONFIGURATION)]
         return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
-    def _tracked(self, folder: str) -> Tracked | None:
+    def _list_tracked(self, folder: str) -> Tracked | None:
         """What the index holds in the folder; None outside a repository."""
         git = self.git()
-        return None if git is None else git.tracked(f":(top,literal){git.prefix}{folder}")
+        return None if git is None else git.list_tracked(f":(top,literal){git.prefix}{folder}")
 
-    def _converted(
+    def _find_conversions(
         self, tracked: Tracked | None, folder: str, files: Iterable[FoundFile]
     ) -> Iterable[Problem]:
         git = self.git()
@@ -143,7 +148,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         paths = (CONFIGURATION, *(file.path for file in files))
         return converted_problems(git, tracked, folder, paths)
 
-    def _with_left_out(
+    def _add_left_out(
         self,
         found: Iterable[FoundFile],
         problems: Iterable[Problem],
@@ -157,13 +162,13 @@ class Workspace(Struct, frozen=True, kw_only=True):
         if git is not None and tracked is not None:
             absent, hindered = read_left_out(git, tracked, folder, is_wanted, most)
         if absent:
-            self.left_out[folder] = count_missing(len(absent), folder)
+            self.left_out[folder] = describe_left_out(len(absent), folder)
         more = [self.unwritten] if self.unwritten and is_wanted(self.unwritten.path) else []
         files = sorted((*found, *absent, *more), key=lambda one: one.path)
         return files, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
-        """The ledger as this clone knows it (see `_last_heard`).
+        """The ledger as this clone knows it (see `_find_heard_branch`).
 
         Raises LedgerError, LinkedLedgerError.
         """
@@ -172,8 +177,8 @@ class Workspace(Struct, frozen=True, kw_only=True):
         found, problems = read_worktree(
             self.root, environment.state, is_wanted, most=most, most_together=most
         )
-        tracked = self._tracked(environment.state)
-        sources, problems = self._with_left_out(
+        tracked = self._list_tracked(environment.state)
+        sources, problems = self._add_left_out(
             found, problems, tracked, environment.state, is_wanted, most
         )
         if problems:
@@ -182,7 +187,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
             one.path.rpartition("/")[2]: one.content for one in sources if isinstance(one, Source)
         }
         folder = self.shelf().prefix + environment.state
-        files = _furthest(folder, here, self._heard_ledgers())
+        files = _newest_ledger(folder, here, self._heard_ledgers())
         return Book(
             folder=folder,
             ledger=Ledger.of(read_events(files, environment.state)),
@@ -198,10 +203,12 @@ class Workspace(Struct, frozen=True, kw_only=True):
         `others`: the other ledgers; None means those that this clone knows. Raises LedgerError.
         """
         others = (
-            self.shelf().besides(environment, self._heard_ledgers()) if others is None else others
+            self.shelf().other_books(environment, self._heard_ledgers())
+            if others is None
+            else others
         )
-        found = self._declared_by_related(environment)
-        beside = of_service(self.configuration, environment)
+        found = self._read_related(environment)
+        beside = service_environments(self.configuration, environment)
         declared = {name: found[name].runs for name in beside if name != environment.name}
         return surroundings(environment, [own, *others], declared, own=own.folder)
 
@@ -210,15 +217,15 @@ class Workspace(Struct, frozen=True, kw_only=True):
         if not self._shelves:
             git = self.git()
             prefix = git.prefix if git is not None else ""
-            ledgers, configurations = local_files(git)
+            ledgers, configurations = read_local_files(git)
             naming = naming_of(prefix, self.configuration, configurations)
             self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
         return self._shelves[0]
 
     def heard(self) -> "HeardBranch | None":
-        """`git.ledgerBranch` as this clone last fetched it; see `_last_heard`."""
+        """`git.ledgerBranch` as this clone last fetched it; see `_find_heard_branch`."""
         if not self._heard:
-            self._heard.append(_last_heard(self.git(), self.configuration))
+            self._heard.append(_find_heard_branch(self.git(), self.configuration))
         return self._heard[0]
 
     def _heard_ledgers(self) -> Ledgers:
@@ -249,16 +256,16 @@ class Shelf(Struct, frozen=True, kw_only=True):
     naming: Naming
     ledgers: Ledgers
 
-    def besides(self, environment: Environment, heard: Ledgers) -> list[Book]:
+    def other_books(self, environment: Environment, heard: Ledgers) -> list[Book]:
         """The ledgers of other folders. Raises ConfigurationError, LedgerError."""
         self.naming.check_own(self.prefix, environment)
         own = self.prefix + environment.state
         folders = sorted({*self.ledgers, *heard} - {own})
-        others = ((one, _furthest(one, self.ledgers.get(one, {}), heard)) for one in folders)
+        others = ((one, _newest_ledger(one, self.ledgers.get(one, {}), heard)) for one in folders)
         return books_of(self.naming, others)
 
 
-def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | None:
+def _find_heard_branch(git: Git | None, configuration: Configuration) -> HeardBranch | None:
     """The ledgers' own branch as this clone last fetched it.
 
     Where the ledger has a branch of its own, the working tree has no ledger, and would say that
@@ -270,7 +277,7 @@ def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | 
         return None
     try:
         tip = git.resolve_commit(f"refs/remotes/{named.remote}/{named.ledger_branch}")
-        found = CommittedBooks(git, tip).by_folder() if tip else None
+        found = CommittedBooks(git, tip).read_by_folder() if tip else None
     except GitError:  # a partial clone without its remote, which cannot fetch what it lacks
         return None
     if tip is None or found is None:
@@ -278,7 +285,7 @@ def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | 
     return HeardBranch(commit=tip, ledgers={folder: one.content for folder, one in found.items()})
 
 
-def _furthest(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping[str, bytes]:
+def _newest_ledger(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping[str, bytes]:
     """A folder's ledger: the one last fetched, if it continues the one here, or else the one here.
 
     Raises LedgerError.

@@ -20,7 +20,7 @@ from reconciler.ledger import Ledger, Record
 from reconciler.manifest import CrowdedError, is_manifest_path, read_file
 from reconciler.model import Declared, Digest, Run, RunId, Source, first_attempt
 from reconciler.plan import Action, Plan
-from reconciler.plan.by_manifest import OfManifest, by_manifest
+from reconciler.plan.by_manifest import OfManifest, group_by_manifest
 from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared
 from reconciler.render.words import COMMIT_DIGITS
@@ -38,7 +38,7 @@ class Recall(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict)  # by blob
 
-    def completed(self, compared: Compared) -> Compared:
+    def complete_changes(self, compared: Compared) -> Compared:
         """The same, with what edited runs were started with as the state before the change."""
         asked = {
             change.id: change.run
@@ -47,7 +47,7 @@ class Recall(Struct, frozen=True, kw_only=True):
         }
         if not asked:
             return compared
-        found = self._recalled(asked)
+        found = self._recall_changes(asked)
         known = [found.get(change.id, change) for change in compared.changes]
         manifests = [
             replace(one, changes=tuple(found.get(change.id, change) for change in one.changes))
@@ -55,7 +55,7 @@ class Recall(Struct, frozen=True, kw_only=True):
         ]
         return replace(compared, changes=tuple(known), manifests=tuple(manifests))
 
-    def edited(
+    def find_edited(
         self, plan: Plan, declared: Declared, compared: Compared | None
     ) -> tuple[OfManifest, ...]:
         """The runs that have started and were edited since, but not by the change.
@@ -66,14 +66,14 @@ class Recall(Struct, frozen=True, kw_only=True):
         changed = compared.changes if compared is not None else ()
         told = {change.id for change in changed}
         asked: dict[RunId, Run] = {}
-        for planned in plan.of_action(Action.CHANGED):
+        for planned in plan.runs_of_action(Action.CHANGED):
             id_ = first_attempt(planned.id)
             if planned.run is not None and id_ not in told and self._record(id_) is not None:
                 asked[id_] = planned.run
         if not asked:
             return ()
-        found = self._recalled(asked)
-        return by_manifest(tuple(found[id_] for id_ in sorted(found)), declared, declared)
+        found = self._recall_changes(asked)
+        return group_by_manifest(tuple(found[id_] for id_ in sorted(found)), declared, declared)
 
     def _record(self, id_: RunId) -> Record | None:
         record = self.ledger.records.get(id_)
@@ -85,7 +85,7 @@ class Recall(Struct, frozen=True, kw_only=True):
         before = change.before
         return record is None or (before is not None and before.digest == record.digest)
 
-    def _recalled(self, asked: Mapping[RunId, Run]) -> dict[RunId, Change]:
+    def _recall_changes(self, asked: Mapping[RunId, Run]) -> dict[RunId, Change]:
         by_commit: dict[str, list[Record]] = defaultdict(list)
         for id_ in asked:
             record = self.ledger.records[id_]
@@ -95,13 +95,13 @@ class Recall(Struct, frozen=True, kw_only=True):
         for number, (commit, records) in enumerate(by_commit.items()):
             files = {asked[record.run].place.file for record in records}
             wanted = {record.digest for record in records}
-            runs = self._at(commit, wanted, files) if number < _MOST_COMMITS else _TOO_MANY
+            runs = self._find_runs(commit, wanted, files) if number < _MOST_COMMITS else _TOO_MANY
             for record in records:
                 before = runs if isinstance(runs, str) else runs.get(record.digest)
                 found[record.run] = _change(record, before, asked[record.run], commit)
         return found
 
-    def _at(
+    def _find_runs(
         self, commit: str, wanted: Collection[Digest], likely: Collection[str]
     ) -> dict[Digest, Run] | str:
         """The runs of these digests that the commit's manifests declare; or why nobody can tell.
@@ -115,11 +115,11 @@ class Recall(Struct, frozen=True, kw_only=True):
         if self.git is None or here is None:
             return _UNREACHABLE.format(commit[:COMMIT_DIGITS])
         try:
-            return self._declared(self.git, here, wanted, likely)
+            return self._read_declared(self.git, here, wanted, likely)
         except GitError:  # a partial clone that cannot fetch the blobs
             return _UNREACHABLE.format(here[:COMMIT_DIGITS])
 
-    def _declared(
+    def _read_declared(
         self, git: Git, commit: CommitId, wanted: Collection[Digest], likely: Collection[str]
     ) -> dict[Digest, Run]:
         folder = git.prefix + self.environment.manifests
@@ -143,9 +143,9 @@ class Recall(Struct, frozen=True, kw_only=True):
         unread = {path: oid for path, oid in files.items() if oid not in self._runs}
         blobs, _ = git.read_bounded_blobs(unread.values(), MOST_BYTES)
         for path, oid in unread.items():
-            self._runs[oid] = self._parsed(path, blobs[oid]) if oid in blobs else ()
+            self._runs[oid] = self._parse_runs(path, blobs[oid]) if oid in blobs else ()
 
-    def _parsed(self, path: str, content: bytes) -> tuple[Run, ...]:
+    def _parse_runs(self, path: str, content: bytes) -> tuple[Run, ...]:
         limits = self.environment.limits
         bounds = Bounds(
             backfill=limits.max_runs_per_backfill,

@@ -12,10 +12,10 @@ from reconciler.apply.refresh import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.machine import new_apply
 from reconciler.cli.notifying import tell_effect
-from reconciler.cli.opening import SharedBranch, keep_trace, silent
+from reconciler.cli.opening import SharedBranch, ignore_step, keep_trace
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import RunId
 
 
@@ -48,7 +48,7 @@ def refresh_ledgers(
             note = f"{environment}: not every started instance could be observed: {found.failure}"
             say(note)
         if found.ended and not options.quiet:
-            ended = counted(found.ended, "run")
+            ended = format_count(found.ended, "run")
             say(f"{environment}: recorded how {ended} ended, {shared.whereabouts}")
         known = KnownLedger(
             ledger=found.ledger,
@@ -63,7 +63,7 @@ def refresh_ledgers(
 async def _refresh(
     shared: SharedBranch, store: WitnessedStore, prefixes: tuple[str, ...]
 ) -> Refreshed:
-    ports = replace(shared.ports(silent, asyncio.Event()), store=store)
+    ports = replace(shared.ports(ignore_step, asyncio.Event()), store=store)
     return await refresh(
         ports,
         lambda record: not prefixes or record.run.startswith(prefixes),

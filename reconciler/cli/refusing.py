@@ -18,7 +18,7 @@ from reconciler.ledger.guarding import CODE
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Place, Problem
 from reconciler.refused import TOO_MANY, InvalidManifestsError, Refused, TooManyStartsError
-from reconciler.render.json_output import json_document, one_or_several
+from reconciler.render.json_output import environments_document, json_document
 from reconciler.render.problems import problem_json
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root, read_configuration
@@ -40,7 +40,7 @@ def problems_of(error: ReconcilerError) -> tuple[Problem, ...]:
 
 def problem_without_place(error: ReconcilerError) -> Problem:
     """The error as a problem, for reports in which everything has a place: the configuration."""
-    refused = _refused(error)
+    refused = _error_refusal(error)
     return Problem(place=Place(file=CONFIGURATION), code=refused.code, message=str(refused))
 
 
@@ -61,7 +61,7 @@ def ledger_problem(error: LedgerError, state: str, prefix: str, hint: str | None
 
 
 @contextmanager
-def refusals_documented(
+def document_refusals(
     options: CommonOptions,
     *,
     as_json: bool,
@@ -84,18 +84,20 @@ def refusals_documented(
 
 def _document(error: ReconcilerError, names: list[str], done: Mapping[str, Any]) -> str:
     problems = problems_of(error)
-    refused = [Refused(code=one.code, message=str(one)) for one in problems] or [_refused(error)]
+    refused = [Refused(code=one.code, message=str(one)) for one in problems] or [
+        _error_refusal(error)
+    ]
     said = {
         "problems": [problem_json(problem) for problem in problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in refused],
         **done,
     }
     return json_document(
-        one_or_several([{"version": 1, "environment": name, **said} for name in names])
+        environments_document([{"version": 1, "environment": name, **said} for name in names])
     )
 
 
-def _refused(error: ReconcilerError) -> Refused:
+def _error_refusal(error: ReconcilerError) -> Refused:
     words = " ".join(str(error).split()).rstrip(".")
     is_crowd = isinstance(error, TooManyStartsError)
     return Refused(code=TOO_MANY if is_crowd else NOT_DONE, message=words, hint=error.hint)

@@ -26,8 +26,8 @@ from reconciler.render.status_text import (
     status_text,
     statuses_json,
 )
-from reconciler.schedule import scheduled
-from reconciler.schema.paths import shown
+from reconciler.schedule import schedule_runs
+from reconciler.schema.paths import quotable_text
 
 if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
@@ -49,7 +49,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         options: CommonOptions,
     ) -> "StatusReport":
         """Report what was asked for. Raises ReconcilerError for a RUN that means nothing."""
-        meant = _meant_by(wanted, [row for _, those in rows for row in those])
+        meant = _find_meant_runs(wanted, [row for _, those in rows for row in those])
         runs = {run for those in meant for run in those}
         chosen = rows
         if wanted.asks:
@@ -85,7 +85,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
             return ExitCode.PROBLEM
         return ExitCode.CHANGES if Outlook.COMING in found else ExitCode.OK
 
-    def shown(self, form: Format) -> str:
+    def render(self, form: Format) -> str:
         """The report in one of the formats that `status` offers."""
         return "".join(self.pieces(form))
 
@@ -112,13 +112,13 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         )
 
 
-def _meant_by(wanted: Filter, rows: Sequence[StatusRow]) -> list[frozenset[RunId]]:
+def _find_meant_runs(wanted: Filter, rows: Sequence[StatusRow]) -> list[frozenset[RunId]]:
     """The runs in the rows that each RUN means. Raises ReconcilerError if one means none."""
     if not wanted.runs:
         return []
     called = {RunId(row.declared_as): row.run for row in rows if row.declared_as is not None}
     called |= {row.run: row.run for row in rows}
-    return [frozenset(called[one] for one in those) for those in wanted.meant(called)]
+    return [frozenset(called[one] for one in those) for those in wanted.find_meant_runs(called)]
 
 
 def report_status(
@@ -145,7 +145,7 @@ def report_status(
         known = ledgers[environment.name]
         if known.note and not options.quiet:
             say(f"{environment.name}: {known.note}")
-        declared = scheduled(workspace.take(environment), known.ledger)
+        declared = schedule_runs(workspace.take(environment), known.ledger)
         plan = plan_of(declared, known, environment, is_scheduled=True)
         most = environment.limits.max_runs_per_apply
         rows = status_rows(plan, known.ledger, now, most=most)
@@ -155,7 +155,7 @@ def report_status(
         reported.append((environment, rows))
     every = [row for _, rows in reported for row in rows]
     wanted.check_keys(every)
-    for note in () if options.quiet else wanted.unmet(every):
+    for note in () if options.quiet else wanted.unmet_notes(every):
         say(f"note: {note}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     return StatusReport.of(reported, wanted, options)
@@ -201,6 +201,6 @@ def _check_axes(report: StatusReport, axes: Axes) -> None:
     keys = sorted({DATE, *(key for name in names for key in combination_of(name))})
     for unknown in (key for key in wanted if key not in keys):
         raise ReconcilerError(
-            f"no backfill that is shown has the key {shown(unknown)}",
-            hint=f"Rows and columns can be {', '.join(map(shown, keys))}.",
+            f"no backfill that is shown has the key {quotable_text(unknown)}",
+            hint=f"Rows and columns can be {', '.join(map(quotable_text, keys))}.",
         )

@@ -70,7 +70,7 @@ def _time(row: StatusRow) -> EpochMs:
 def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
     planned = {one.id: one for one in plan.runs}
     runs = {first_attempt(one.id): one.run for one in plan.runs if one.run is not None}
-    starts = len(plan.of_action(Action.START))
+    starts = len(plan.runs_of_action(Action.START))
     over = (
         f"{starts:,} runs to start are more than limits.maxRunsPerApply, {most:,}: an apply "
         "refuses them"
@@ -81,20 +81,20 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
         if newest is not None and newest.attempt > 1 and newest.attempt > attempt_of(row.run):
             row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
-            return _unplanned(row, now)
+            return _unplanned_row(row, now)
         if one.action is Action.START and starts > most:
             return row.but(reason=Reason.OVER_LIMIT, why=over)
         why = _UNDER_WAY.get(one.code, one.reason)
         return row.but(reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
 
     rows = [
-        with_reason(_pending(run), runs.get(first_attempt(run.id)))
+        with_reason(_pending_row(run), runs.get(first_attempt(run.id)))
         for run in runs.values()
         if run.id not in ledger.records
     ]
     for record in ledger.records.values():
         declared = runs.get(first_attempt(record.run))
-        rows.append(with_reason(_recorded(record, declared, ledger, now), declared))
+        rows.append(with_reason(_recorded_row(record, declared, ledger, now), declared))
     return rows
 
 
@@ -104,13 +104,13 @@ _UNDER_WAY = {
 }  # what the ledger knows; the row's status is what the service said last
 
 
-def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
+def _unplanned_row(row: StatusRow, now: EpochMs) -> StatusRow:
     """The row of a run that is done, or is not done for a reason that the plan does not give."""
     match row.state:
         case RunState.SUCCEEDED | RunState.CLAIMED | RunState.IN_DOUBT:  # most have succeeded
             return row
         case RunState.FAILED:
-            return row.but(reason=Reason.FAILED, why=_ended(row))
+            return row.but(reason=Reason.FAILED, why=_end_words(row))
         case RunState.TRIGGERED:
             code = Reason.NOT_DUE if row.trigger_time > now else Reason.RUNNING
             return row.but(reason=code, why=_UNDER_WAY[code])
@@ -121,12 +121,12 @@ def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
             assert_never(row.state)
 
 
-def _ended(row: StatusRow) -> str:
+def _end_words(row: StatusRow) -> str:
     ended = f"it ended with {row.status}" if row.status else "it ended badly"
     return ended if row.followed_by is None else f"{ended}; {row.followed_by} follows"
 
 
-def _pending(run: Run) -> StatusRow:
+def _pending_row(run: Run) -> StatusRow:
     return FullRow(
         run=run.id,
         state=RunState.PENDING,
@@ -139,7 +139,7 @@ def _pending(run: Run) -> StatusRow:
     )
 
 
-def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> StatusRow:
+def _recorded_row(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> StatusRow:
     claim = ledger.claims.get(record.claim) if record.claim else None
     is_early = max(record.until, record.trigger_time) > now
     is_renamed = run is not None and bool(run.declared_as)

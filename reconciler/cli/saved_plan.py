@@ -52,13 +52,18 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
         document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
         version = document["version"]
         if version != _VERSION:
-            raise _of_another_format(path, version)
+            raise _other_format_error(path, version)
         plans = document.get("environments", [document])
         plan = next((one for one in plans if one["environment"] == environment), None)
         if plan is not None:
             return SavedPlan(
-                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.START)},
-                cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
+                starts={
+                    RunId(run["run"]): _read_saved_run(run)
+                    for run in _runs_of_action(plan, Action.START)
+                },
+                cancels=frozenset(
+                    RunId(run["run"]) for run in _runs_of_action(plan, Action.CANCEL)
+                ),
             )
     except _NOT_A_PLAN as error:
         raise RefusedError(
@@ -72,7 +77,7 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
     )
 
 
-def _of_another_format(path: Path, version: object) -> RefusedError:
+def _other_format_error(path: Path, version: object) -> RefusedError:
     return RefusedError(
         f"{path} is of format {version}, and this reconciler reads saved plans of format "
         f"{_VERSION}",
@@ -80,11 +85,11 @@ def _of_another_format(path: Path, version: object) -> RefusedError:
     )
 
 
-def _planned(plan: Any, action: Action) -> list[Any]:
+def _runs_of_action(plan: Any, action: Action) -> list[Any]:
     return [run for run in plan["runs"] if run["action"] == action]
 
 
-def _saved(run: Any) -> SavedRun:
+def _read_saved_run(run: Any) -> SavedRun:
     """Raises KeyError, TypeError or ValueError where a field is missing or of another type."""
     return SavedRun(
         digest=Digest(run["digest"]),

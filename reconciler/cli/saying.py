@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
 from reconciler.cli.journal import Journal, JournalStream, Level
-from reconciler.render.safe import inert, json_escape, said, visible
+from reconciler.render.safe import escape_line, escape_message, escape_output, json_escape
 
 _ESCAPED = "reconciler-json-escape"  # for characters that the encoding does not have
 _MEANT = ("::error ", "::warning ")  # the commands that `--format github` prints
@@ -117,29 +117,29 @@ class Outlet(_Encoding):
         for lines in whole.split("\n") if commands else [whole]:
             is_meant = commands and self._begins and lines.startswith(_MEANT)
             begins = self._begins and not is_meant
-            super().write(inert(lines, begins=begins, painted=painted) + "\n")
+            super().write(escape_output(lines, begins=begins, painted=painted) + "\n")
             self._begins = True
 
     def flush(self) -> None:
         """Write what is held, even if the line is not whole, and flush the stream beneath."""
         held, self._held = self._held, ""
         if held:
-            super().write(inert(held, begins=self._begins))
+            super().write(escape_output(held, begins=self._begins))
             self._begins = self._begins and held.isspace()
         super().flush()
 
 
-def _escaped(error: UnicodeError) -> tuple[str, int]:
+def _escape_unencodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(json_escape, error.object[error.start : error.end])), error.end
 
 
-codecs.register_error(_ESCAPED, _escaped)
+codecs.register_error(_ESCAPED, _escape_unencodable)
 
 
 @contextmanager
-def outlets(*, as_json: bool = False) -> Iterator[None]:
+def wrap_streams(*, as_json: bool = False) -> Iterator[None]:
     """Make all that is printed in the block pass an Outlet. A nested block wraps nothing twice.
 
     `as_json`: stderr becomes lines of JSON. A stream that Python could not open stays None.
@@ -202,16 +202,18 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     """
     log = journal()
     if err and log is not None:
-        log.say(text if lines else visible(text))
+        log.say(text if lines else escape_line(text))
         return
-    first, *more = said(text).split("\n") if lines else [visible(said(text))]
+    first, *more = (
+        escape_message(text).split("\n") if lines else [escape_line(escape_message(text))]
+    )
     more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
 
 
 def format_lines(lines: Iterable[str]) -> str:
     """The lines as `say` prints them; each stays one line, whatever is in it."""
-    return "".join(f"{visible(said(line))}\n" for line in lines)
+    return "".join(f"{escape_line(escape_message(line))}\n" for line in lines)
 
 
 def journal() -> Journal | None:
@@ -229,4 +231,4 @@ def announce(text: str, style: str = "") -> None:
     """Print a line in a style of rich's, such as `bold`, if stdout has colours."""
     from reconciler.render.layout import Screen
 
-    show(Screen.of(None, None).paint(visible(text), style) + "\n", painted=True)
+    show(Screen.of(None, None).paint(escape_line(text), style) + "\n", painted=True)

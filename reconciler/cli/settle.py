@@ -71,7 +71,7 @@ def resolve_command(
         raise click.UsageError("Say either --triggered ID or --not-triggered.")
     if force and not reason:
         raise click.UsageError("--force goes with --reason TEXT.")
-    from reconciler.cli.refusing import refusals_documented
+    from reconciler.cli.refusing import document_refusals
     from reconciler.cli.saying import show
     from reconciler.cli.settling import Saying, resolve_runs
 
@@ -83,7 +83,7 @@ def resolve_command(
         yes=yes,
         as_json=form == ShortFormat.JSON,
     )
-    with refusals_documented(current_options(), as_json=saying.as_json, of_one=True):
+    with document_refusals(current_options(), as_json=saying.as_json, of_one=True):
         settled = resolve_runs(current_options(), saying)
     show(settled, document=saying.as_json)
     return ExitCode.OK
@@ -145,7 +145,7 @@ def import_command(
     would do. Manifests for the rest are suspended, and overwrite nothing.
     """
     from reconciler.cli.importing_runs import Importing, import_instances
-    from reconciler.cli.refusing import refusals_documented
+    from reconciler.cli.refusing import document_refusals
     from reconciler.cli.saying import show
 
     asked = Importing(
@@ -157,7 +157,7 @@ def import_command(
         folder=folder,
         as_json=form == ShortFormat.JSON,
     )
-    with refusals_documented(current_options(), as_json=asked.as_json, of_one=True):
+    with document_refusals(current_options(), as_json=asked.as_json, of_one=True):
         imported = import_instances(current_options(), asked)
     show(imported, document=asked.as_json)
     return ExitCode.OK

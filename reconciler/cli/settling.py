@@ -15,16 +15,16 @@ from reconciler.apply.resolve import Recovered, recover, resolve
 from reconciler.apply.spoken import PersonsDecision
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.machine import new_claim
-from reconciler.cli.opening import SharedBranch, silent
+from reconciler.cli.opening import SharedBranch, ignore_step
 from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import format_lines, say
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Event, Record
 from reconciler.ledger.lines import decode_events
 from reconciler.model import InstanceId
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 from reconciler.render.settlements import resolved_json, shown_text
 from reconciler.repository.named_files import read_regular
 
@@ -52,7 +52,7 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
     decision = PersonsDecision(
         runs=saying.runs,
         triggered=InstanceId(saying.triggered) if saying.triggered is not None else None,
-        by=person(shared.git),
+        by=read_committer(shared.git),
         reason=reason,
         sure=saying.yes,
         forced=saying.force,
@@ -78,16 +78,17 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
         return resolved_json(shared.environment.name, records, reason)
     is_one = len(records) == len(saying.runs) == 1
     return format_lines(
-        _settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records
+        _settled_line(_choose_name(saying.runs[0], one) if is_one else one.run, one)
+        for one in records
     )
 
 
-def _called(word: str, record: Record) -> str:
+def _choose_name(word: str, record: Record) -> str:
     """The name that a person gave for the run, or the whole id if that begins with it."""
     return record.run if record.run.startswith(word) else word
 
 
-def _settled(run: str, record: Record) -> str:
+def _settled_line(run: str, record: Record) -> str:
     start = record.starts[0] if record.starts else None
     if start is None:
         return f"{run} is pending again: the next apply starts it"
@@ -102,7 +103,7 @@ def confirm_shown(shown: Sequence[Fitting], zone: tzinfo, *, asks: bool) -> None
     """
     if asks:
         say(shown_text(shown, zone), lines=True)
-        click.confirm(f"Record this of {counted(len(shown), 'run')}?", abort=True, err=True)
+        click.confirm(f"Record this of {format_count(len(shown), 'run')}?", abort=True, err=True)
     elif len(shown) > 1:
         say(shown_text(shown, zone), lines=True)
         raise RefusedError(
@@ -122,17 +123,17 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     lost = _read_rescue(file)
 
     async def feed() -> Recovered:
-        ports = shared.ports(silent, asyncio.Event())
+        ports = shared.ports(ignore_step, asyncio.Event())
         return await recover(lost, await Branch.open(ports))
 
     recovered = asyncio.run(feed())
-    what, known = counted(len(lost), "event"), len(lost) - recovered.missing
+    what, known = format_count(len(lost), "event"), len(lost) - recovered.missing
     lines = [
         f"{what} in {file}: {recovered.missing} recorded; {known} known already",
         "all of it is on the branch: the file is not needed any more",
     ]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]
-    return "\n".join(map(visible, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
+    return "\n".join(map(escape_line, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 
 def _read_rescue(file: Path) -> list[Event]:
@@ -144,7 +145,7 @@ def _read_rescue(file: Path) -> list[Event]:
         ) from None
 
 
-def person(git: Git) -> str:
+def read_committer(git: Git) -> str:
     """The committer's name and address, as git has them."""
     identity = read_utf8(git.run("var", "GIT_COMMITTER_IDENT").text, "replace")
     return identity.rsplit(" ", 2)[0]

@@ -47,7 +47,7 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def restored() -> Iterator[None]:
+def restore_signals() -> Iterator[None]:
     """Answer signals after the block as before it."""
     before = _answers()
     try:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from reconciler.cli.answering import Given, answered
+from reconciler.cli.answering import Given, collect_answers
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.place import StartingPlace
 from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal
-from reconciler.cli.unheeded import unheeded
+from reconciler.cli.unheeded import list_unheeded_options
 from reconciler.configuration import CONFIGURATION
 from reconciler.errors import ConfigurationError, ExitCode
 from reconciler.manifest import is_manifest_path
@@ -23,7 +23,7 @@ from reconciler.repository.putting import OnDisk, exists, look_at_place, put
 from reconciler.repository.worktree import MOST_BYTES, read_one, read_worktree
 from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.next_steps import Around, next_steps
-from reconciler.starting.outdated import outdated
+from reconciler.starting.outdated import list_outdated
 from reconciler.starting.repository import (
     EDITOR,
     GITLAB_CI,
@@ -43,7 +43,7 @@ _YAML = (".yml", ".yaml")
 def write_repository(options: CommonOptions, given: Given) -> None:
     """Write the repository, and say what was written and what to do next."""
     place = StartingPlace.find(options)
-    beginning = answered(place, given, asks=is_terminal())
+    beginning = collect_answers(place, given, asks=is_terminal())
     files = starting_files(beginning, beside_a_pipeline=_has_pipeline(place, beginning))
     owners = next((one for one in OWNERS[beginning.ci] if exists(place.top, one)), None)
     if owners is not None and owners not in files:  # a forge reads only one CODEOWNERS
@@ -53,15 +53,18 @@ def write_repository(options: CommonOptions, given: Given) -> None:
     for path in found.absent:
         put(place.top, path, files[path])
     if not options.quiet:
-        left = _stale(place, beginning, besides=found.absent)
-        others = _files(place.top, *found.others)
+        left = _list_outdated(place, beginning, besides=found.absent)
+        others = _read_files(place.top, *found.others)
         kept = {
             path: text
             for path, text in others.items()
             if not any(line.startswith(f"{path} ") for line in left)  # has no line already
         }
-        left += unheeded(given, place, beginning, kept)
-        for line in (*_say_written(place, beginning, found, left), *_next(place, beginning, found)):
+        left += list_unheeded_options(given, place, beginning, kept)
+        for line in (
+            *_say_written(place, beginning, found, left),
+            *_next_lines(place, beginning, found),
+        ):
             say(line, err=False)
 
 
@@ -80,15 +83,15 @@ def _say_written(
         yield f"wrote  {path}"
     if place.configuration is not None:
         yield f"kept   {place.prefix}{CONFIGURATION}, it is there already: the rest is made from it"
-    for path, text in _files(place.top, *found.others).items():
-        yield f"kept   {path}, it is there already{_lacking(path, text, beginning)}"
+    for path, text in _read_files(place.top, *found.others).items():
+        yield f"kept   {path}, it is there already{_describe_lack(path, text, beginning)}"
     if not found.absent:
         yield "nothing to write: all files that init writes are there"
     for line in left:
         yield f"note   {line}"
 
 
-def _next(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator[str]:
+def _next_lines(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator[str]:
     """Lines on what a person must do next, if anything was written."""
     if not found.absent:
         return
@@ -96,14 +99,14 @@ def _next(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator
         is_repository=place.git is not None,
         has_remote=bool(place.remote_url()),
         has_commits=place.has_commits(),
-        uncommitted=_uncommitted(place, beginning, found),
+        uncommitted=_list_uncommitted(place, beginning, found),
     )
     yield ""
     yield f"Next, in {place.top}:"
     yield from next_steps(beginning, around, found.absent)
 
 
-def _uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> tuple[str, ...]:
+def _list_uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> tuple[str, ...]:
     """What a commit must add, including what an earlier `init` wrote and nobody has committed."""
     of_it = [CONFIGURATION, *beginning.manifests]
     before = [place.prefix + one for one in of_it if exists(place.root, one)]
@@ -114,7 +117,7 @@ def _uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> t
     return (*found.absent, *before)
 
 
-def _lacking(path: str, text: str, beginning: Beginning) -> str:
+def _describe_lack(path: str, text: str, beginning: Beginning) -> str:
     """Words on what a kept file lacks and a person may add; "" if nothing."""
     match path:
         case _ if path.endswith("CODEOWNERS"):
@@ -139,8 +142,8 @@ def check_outdated(options: CommonOptions, given: Given) -> ExitCode:
         raise ConfigurationError(
             f"{place.root} has no {CONFIGURATION}", hint="Begin with `reconciler init`."
         )
-    beginning = answered(place, given, asks=False)
-    lines = _stale(place, beginning)
+    beginning = collect_answers(place, given, asks=False)
+    lines = _list_outdated(place, beginning)
     for line in lines:
         say(line, err=False)
     if not lines and not options.quiet:
@@ -148,29 +151,31 @@ def check_outdated(options: CommonOptions, given: Given) -> ExitCode:
     return ExitCode.PROBLEM if lines else ExitCode.OK
 
 
-def _stale(place: StartingPlace, beginning: Beginning, besides: Collection[str] = ()) -> list[str]:
+def _list_outdated(
+    place: StartingPlace, beginning: Beginning, besides: Collection[str] = ()
+) -> list[str]:
     """A line for each file that is outdated; `besides`: pipelines that are not checked."""
-    pipelines = _files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
-    pipelines |= _folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
-    by_hand = _files(place.root, CONFIGURATION)
+    pipelines = _read_files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
+    pipelines |= _read_folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
+    by_hand = _read_files(place.root, CONFIGURATION)
     for folder in beginning.manifests:
-        by_hand |= _folder(place.root, folder, partial(is_manifest_path, folder=folder))
-    schemas = _folder(place.root, "schemas", lambda path: path.endswith(".schema.json"))
+        by_hand |= _read_folder(place.root, folder, partial(is_manifest_path, folder=folder))
+    schemas = _read_folder(place.root, "schemas", lambda path: path.endswith(".schema.json"))
     pipelines = {path: text for path, text in pipelines.items() if path not in besides}
-    return list(outdated(beginning, pipelines, by_hand, schemas))
+    return list(list_outdated(beginning, pipelines, by_hand, schemas))
 
 
-def _files(top: Path, *paths: str) -> dict[str, str]:
+def _read_files(top: Path, *paths: str) -> dict[str, str]:
     """By path, the texts of the files that exist and can be read."""
     found = (read_one(top, path, MOST_BYTES) for path in paths)
-    return {one.path: _text_there(one) for one in found if isinstance(one, Source)}
+    return {one.path: _decode_text(one) for one in found if isinstance(one, Source)}
 
 
-def _folder(top: Path, folder: str, is_wanted: Callable[[str], bool]) -> dict[str, str]:
+def _read_folder(top: Path, folder: str, is_wanted: Callable[[str], bool]) -> dict[str, str]:
     """By path, the texts of the wanted files below; `validate` reports those it cannot read."""
     sources, _ = read_worktree(top, folder, is_wanted)
-    return {one.path: _text_there(one) for one in sources}
+    return {one.path: _decode_text(one) for one in sources}
 
 
-def _text_there(source: Source) -> str:
+def _decode_text(source: Source) -> str:
     return source.content.decode("utf-8", "replace")

@@ -135,12 +135,12 @@ def status_command(  # noqa: PLR0913 - click passes one argument an option
     if watch and (offline or form != Format.TEXT):
         raise click.UsageError("--watch goes with --format text, and not with --offline.")
     from reconciler.cli.choosing import Filter
-    from reconciler.cli.refusing import refusals_documented
+    from reconciler.cli.refusing import document_refusals
     from reconciler.cli.reporting import View, report_status
     from reconciler.cli.saying import show
     from reconciler.render.grid import Axes
 
-    with refusals_documented(current_options(), as_json=form == Format.JSON):
+    with document_refusals(current_options(), as_json=form == Format.JSON):
         wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
         view = View(form=Format(form), axes=Axes(rows=rows, columns=columns) if grid else None)
         if watch:

@@ -13,7 +13,7 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.forge.gitlab import GitLab
 from reconciler.forge.job import NoTokenError, forge_of
 from reconciler.forge.posts import Done, Needed, NotAllowedError, keep_issue, put_comment
-from reconciler.render.needed import attention_marker, find_needed, unreadable
+from reconciler.render.needed import attention_marker, find_needed, unreadable_state_issue
 from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 4 << 20
@@ -47,21 +47,23 @@ def tell_plan(file: Path, *, quiet: bool) -> ExitCode:
 def tell_attention(options: CommonOptions, *, apply_failed: bool) -> ExitCode:
     """Keep the environments' issues. Raises ForgeError, and ReconcilerError outside a job."""
     forge = forge_of(os.environ)
-    for environment, found in _needed(options, apply_failed=apply_failed):
+    for environment, found in _find_needs(options, apply_failed=apply_failed):
         done = keep_issue(forge, attention_marker(environment), found)
         if not options.quiet:
             say(f"{environment}: the issue was {_words(done)}", err=False)
     return ExitCode.OK
 
 
-def _needed(options: CommonOptions, *, apply_failed: bool) -> Iterator[tuple[str, Needed | None]]:
+def _find_needs(
+    options: CommonOptions, *, apply_failed: bool
+) -> Iterator[tuple[str, Needed | None]]:
     """What each environment needs of a person. If it cannot be read, a person must see to that."""
     try:
         report = report_status(options, _ALL, offline=False)
     except ReconcilerError as error:
         if options.env is None:
             raise
-        yield options.env, unreadable(options.env, str(error))
+        yield options.env, unreadable_state_issue(options.env, str(error))
         return
     for environment, rows in report.rows:
         zone = environment.gateway.zone

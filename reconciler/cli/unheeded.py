@@ -11,7 +11,7 @@ from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WO
 _INSTALLING = (WORKFLOW, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
 
 
-def unheeded(
+def list_unheeded_options(
     given: Given, place: StartingPlace, beginning: Beginning, kept: Mapping[str, str]
 ) -> Iterator[str]:
     """A line for each such option: which option, which file, and what to do.
@@ -20,7 +20,7 @@ def unheeded(
     repeats what its file already says gets no line.
     """
     if place.configuration is not None:
-        for option, why in _in_configuration(given, place, place.configuration):
+        for option, why in _list_contradictions(given, place, place.configuration):
             yield f"{option} changes nothing: {place.prefix}{CONFIGURATION} is there, and {why}"
     if given.owner is not None:
         if beginning.ci is CiKind.NONE:
@@ -36,7 +36,7 @@ def unheeded(
             if path in _INSTALLING and not _names(text, beginning.home):
                 yield (
                     f"--source changes nothing: {path} is there, and does not name it; put there "
-                    f"{_put(path, beginning.home)}"
+                    f"{_installation_words(path, beginning.home)}"
                 )
 
 
@@ -46,13 +46,13 @@ def _names(text: str, home: Home) -> bool:
     return home.revision in text and name in text
 
 
-def _put(path: str, home: Home) -> str:
+def _installation_words(path: str, home: Home) -> str:
     if path == HOOKS:
         return f"repo: {home.url}, rev: {home.revision}, with the hook reconciler-validate"
     return f"uses: {home.action}" if path == WORKFLOW and home.action else home.install
 
 
-def _in_configuration(
+def _list_contradictions(
     given: Given, place: StartingPlace, told: Configuration
 ) -> Iterator[tuple[str, str]]:
     """Each option that the configuration contradicts, with what the configuration says."""

@@ -46,7 +46,7 @@ class Unplanned(Struct, frozen=True, kw_only=True):
 
         If the configuration cannot be read, its environments are those of the base or the branch.
         """
-        git = _repository(options)
+        git = _find_repository(options)
         base = revision or base_commit()
         names = _names(options, git, base, offline=offline)
         problems = () if isinstance(error, LinkedLedgerError) else problems_of(error)
@@ -75,7 +75,7 @@ class Unplanned(Struct, frozen=True, kw_only=True):
         )
 
 
-def _repository(options: CommonOptions) -> Git | None:
+def _find_repository(options: CommonOptions) -> Git | None:
     """The repository of the managed folder, or of the folder where the search for it starts."""
     with suppress(ReconcilerError):
         return Git.at(find_root(options.repo))
@@ -95,14 +95,14 @@ def _names(
     if git is None:
         return [""]
     with suppress(ReconcilerError):
-        for commit in _commits(git, base, offline=offline):
-            found = _names_at(git, commit)
+        for commit in _find_commits(git, base, offline=offline):
+            found = _read_names(git, commit)
             if found:
                 return found
     return [""]
 
 
-def _commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]:
+def _find_commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]:
     """The commits to read the configuration from instead: the base's, then the branch's."""
     here = git.resolve_commit(base) if base is not None else None
     if here is not None:
@@ -116,7 +116,7 @@ def _commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]
     yield from (tip for tip in tips.values() if tip is not None)
 
 
-def _names_at(git: Git, commit: CommitId) -> list[str]:
+def _read_names(git: Git, commit: CommitId) -> list[str]:
     """The environments of the commit's configuration: in the folder, or in one around it."""
     tree = CommittedBooks(git, commit)
     folder = git.prefix

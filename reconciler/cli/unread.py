@@ -14,7 +14,7 @@ from reconciler.manifest.read import NO_FOLDER
 from reconciler.model import Declared, Place, Problem
 
 
-def unread_manifests(workspace: Workspace) -> list[str]:
+def list_unread_manifests(workspace: Workspace) -> list[str]:
     """The manifests of the checkout that lie in no environment's folder, as far as git sees them.
 
     Hidden files are passed over, as they are in those folders. Files beside or below another
@@ -24,7 +24,7 @@ def unread_manifests(workspace: Workspace) -> list[str]:
     if git is None:
         return []
     folders = [one.manifests for one in workspace.configuration.environments.values()]
-    listed = git.manifests_under(git.prefix, besides=folders)
+    listed = git.find_manifests_under(git.prefix, besides=folders)
     found = (path.removeprefix(git.prefix) for path in listed)
     return [path for path in found if _is_meant(workspace, path, folders)]
 
@@ -53,7 +53,7 @@ def unread_note(paths: Sequence[str]) -> list[Problem]:
     return [Problem(place=Place(file=readable_path(first)), code="unread-manifest", message=words)]
 
 
-def missed_folders(
+def missed_folder_problems(
     workspace: Workspace,
     environment: Environment,
     declared: Declared,
@@ -71,10 +71,10 @@ def missed_folders(
     notes = [note for note in declared.notes if note.code == NO_FOLDER]
     if not notes or unread:
         return notes
-    return [] if ledger.records or _was_there(workspace.git(), environment, base) else notes
+    return [] if ledger.records or _has_had_folder(workspace.git(), environment, base) else notes
 
 
-def _was_there(git: Git | None, environment: Environment, base: str | None) -> bool:
+def _has_had_folder(git: Git | None, environment: Environment, base: str | None) -> bool:
     """Whether the base, or any commit of the branch that this clone has, had the folder."""
     if git is None:
         return False

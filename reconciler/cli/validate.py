@@ -64,13 +64,13 @@ def validate_command(
     credentials. With PATH, only those files and folders are reported and counted; a ledger that was
     edited always is. `reconciler explain CODE` says what the code of a problem means.
     """
-    from reconciler.cli.checking import report_refused, validate_repository
+    from reconciler.cli.checking import report_refusal, validate_repository
 
     try:
         report = validate_repository(current_options(), paths, base)
     except ReconcilerError as error:
         if form != ProblemFormat.TEXT:
-            _show(report_refused(current_options(), error), ProblemFormat(form))
+            _show(report_refusal(current_options(), error), ProblemFormat(form))
         raise
     report = report.strictly() if strict else report
     report.say_notes(current_options(), ProblemFormat(form))
@@ -82,7 +82,7 @@ def _show(report: "Validation", form: ProblemFormat) -> None:
     from reconciler.cli.saying import show
 
     is_json = form in {ProblemFormat.JSON, ProblemFormat.GITLAB, ProblemFormat.SARIF}
-    show(report.shown(form), commands=form is ProblemFormat.GITHUB, document=is_json)
+    show(report.render(form), commands=form is ProblemFormat.GITHUB, document=is_json)
 
 
 @click.command("doctor")

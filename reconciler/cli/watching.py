@@ -17,7 +17,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reporting import StatusReport, View, report_status
 from reconciler.cli.saying import Outlet, say, show
 from reconciler.errors import ReconcilerError
-from reconciler.render.safe import inert, said
+from reconciler.render.safe import escape_message, escape_output
 from reconciler.render.status_changes import change_lines, may_change_soon, numbers_line
 from reconciler.render.status_row import StatusRow
 
@@ -49,10 +49,10 @@ def watch_status(
 class Viewer(Protocol):
     """Shows what each look gave."""
 
-    def seen(self, report: StatusReport) -> None:
+    def show_report(self, report: StatusReport) -> None:
         """Show the report."""
 
-    def failed(self, error: ReconcilerError) -> None:
+    def show_failure(self, error: ReconcilerError) -> None:
         """Show that a look failed."""
 
 
@@ -64,7 +64,7 @@ def watch(
     Raises ReconcilerError where the first look fails, or MOST_FAILURES in a row.
     """
     report, failures = look(), 0
-    viewer.seen(report)
+    viewer.show_report(report)
     while any(may_change_soon(row) for _, rows in report.rows for row in rows):
         pause()
         try:
@@ -73,10 +73,10 @@ def watch(
             failures += 1
             if failures >= MOST_FAILURES:
                 raise
-            viewer.failed(error)
+            viewer.show_failure(error)
             continue
         failures = 0
-        viewer.seen(report)
+        viewer.show_report(report)
     return report
 
 
@@ -86,7 +86,7 @@ class Lines:
     def __init__(self) -> None:
         self._before: dict[str, list[StatusRow]] | None = None
 
-    def seen(self, report: StatusReport) -> None:
+    def show_report(self, report: StatusReport) -> None:
         """Print what has changed; for the first report, how many runs are in each state."""
         now = {environment.name: rows for environment, rows in report.rows}
         for name, rows in now.items():
@@ -97,7 +97,7 @@ class Lines:
                 show("".join(f"{_clock()} {line}\n" for line in changes))
         self._before = now
 
-    def failed(self, error: ReconcilerError) -> None:
+    def show_failure(self, error: ReconcilerError) -> None:
         """Say on stderr that a look failed."""
         say(f"note: {_clock()}: this look came to nothing: {error}")
 
@@ -113,14 +113,14 @@ class Screenful:
         self._text = ""
         self.live = Live(console=console, auto_refresh=False, transient=True)
 
-    def seen(self, report: StatusReport) -> None:
+    def show_report(self, report: StatusReport) -> None:
         """Draw the report."""
-        self._text = inert(self._view.of(report), painted=True)
+        self._text = escape_output(self._view.of(report), painted=True)
         self._draw(f"{_clock()}; again every {self._seconds:g} s, until nothing is under way")
 
-    def failed(self, error: ReconcilerError) -> None:
+    def show_failure(self, error: ReconcilerError) -> None:
         """Keep what was drawn, and say below it that a look failed."""
-        self._draw(f"{_clock()}: this look came to nothing: {said(str(error))}")
+        self._draw(f"{_clock()}: this look came to nothing: {escape_message(str(error))}")
 
     def _draw(self, below: str) -> None:
         from rich.text import Text
@@ -129,7 +129,7 @@ class Screenful:
         room = max(self.live.console.height - 3, 1)
         if len(lines) > room:
             lines = [*lines[:room], f"… {len(lines) - room:,} more lines"]
-        text = Text.from_ansi("\n".join([*lines, "", inert(below)]))
+        text = Text.from_ansi("\n".join([*lines, "", escape_output(below)]))
         text.no_wrap, text.overflow = True, "ellipsis"
         self.live.update(text, refresh=True)
 

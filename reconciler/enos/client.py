@@ -131,7 +131,7 @@ class EnosGateway:
         read = self._entry_reader(window)
 
         async def ask(asked: ListedWindow, kind: int, page: int) -> Page:
-            return await self._page(asked, kind, page, read)
+            return await self._ask_for_page(asked, kind, page, read)
 
         return await search_flow(ask, flow_id, window)
 
@@ -139,7 +139,7 @@ class EnosGateway:
         """The instance with that id; None if the service says it has none. Raises GatewayError."""
         operation = operations.instance(self._settings, instance)
         verdict = await self._questions.answer(operation)
-        data = self._described(operation, verdict, _NO_INSTANCE)
+        data = self._answer_data(operation, verdict, _NO_INSTANCE)
         if data is None:
             return None
         try:
@@ -160,7 +160,7 @@ class EnosGateway:
         read = self._entry_reader(None)
 
         async def ask(window: ListedWindow, kind: int, page: int) -> Page:
-            return await self._page(window, kind, page, read)
+            return await self._ask_for_page(window, kind, page, read)
 
         return await observe_instances(sought, most_requests, ask, self.instance, turn=turn)
 
@@ -170,7 +170,7 @@ class EnosGateway:
         verdict = await self._questions.answer(operation)
         if isinstance(verdict, Failed) and verdict.code == _NO_PRIVILEGE:
             return WITHOUT_PRIVILEGE
-        data = self._described(operation, verdict, _NO_FLOW)
+        data = self._answer_data(operation, verdict, _NO_FLOW)
         try:
             return None if data is None else read_flow(data, flow_id)
         except ValueError as error:
@@ -193,7 +193,7 @@ class EnosGateway:
 
     def _latest_stamp(self) -> EpochMs | None:
         """The latest time that a stamp of the service may show now; None if its time is unknown."""
-        now = self._session.stamps.known_now()
+        now = self._session.stamps.known_time()
         slack = max(self._settings.stamp_slack, _LOCAL_DRIFT_SECONDS)
         return None if now is None else EpochMs(now + int(slack * 1000))
 
@@ -202,7 +202,7 @@ class EnosGateway:
         now = self._latest_stamp()
         return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
 
-    async def _page(
+    async def _ask_for_page(
         self, window: ListedWindow, kind: int, page: int, read: Callable[[Any], Instance]
     ) -> Page:
         """One page of List Flow Instances. Raises GatewayError."""
@@ -215,7 +215,7 @@ class EnosGateway:
         except ValueError as error:
             raise self._questions.unreadable(operation, str(error)) from None
 
-    def _described(self, operation: EnosOperation, verdict: Verdict, none: frozenset[int]) -> Any:
+    def _answer_data(self, operation: EnosOperation, verdict: Verdict, none: frozenset[int]) -> Any:
         """The answer's data; None if it has no data, or the service's code is one of `none`."""
         if isinstance(verdict, Accepted):
             return None if verdict.data in ({}, "") else verdict.data

@@ -44,7 +44,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             extensions=request.extensions,
         )
         try:
-            with _as_httpx_says_it():
+            with _translate_errors():
                 answer = await connection.handle_async_request(asked)
         except BaseException:
             await connection.aclose()
@@ -65,7 +65,7 @@ class _Body(httpx.AsyncByteStream):
         self._connection = connection
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx_says_it():
+        with _translate_errors():
             async for piece in self._httpcore_stream:
                 yield piece
 
@@ -77,7 +77,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 @contextmanager
-def _as_httpx_says_it() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Raise httpx's error of the same name for an error of httpcore's."""
     try:
         yield

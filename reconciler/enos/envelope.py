@@ -69,7 +69,7 @@ def read_verbatim_json(text: str) -> Any:
 
 def read_integer(value: object) -> int | None:
     """An integer, from a number or text; None if unreadable."""
-    match = _INTEGER.fullmatch(_plain(value))
+    match = _INTEGER.fullmatch(_plain_text(value))
     return int(match[1]) if match else None
 
 
@@ -78,12 +78,12 @@ def read_milliseconds(value: object) -> int | None:
 
     A number beyond LAST_INSTANT is unreadable.
     """
-    match = _DECIMAL.fullmatch(_plain(value))
+    match = _DECIMAL.fullmatch(_plain_text(value))
     instant = int(match[1]) if match else 0
     return instant if 0 < instant <= LAST_INSTANT else None
 
 
-def _plain(value: object) -> str:
+def _plain_text(value: object) -> str:
     if isinstance(value, bool):
         return ""
     if isinstance(value, float):

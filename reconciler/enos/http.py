@@ -61,13 +61,13 @@ for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 
-async def _brought_more(response: httpx.Response) -> bool:
+async def _has_extra_bytes(response: httpx.Response) -> bool:
     """Whether more has arrived on the connection than the answer that was just read to its end."""
     try:
         body = _BODY(response)
         unread, _ = _UNREAD(getattr(body, "_stream", body))
         stream = response.extensions["network_stream"]
-        if unread or not (stream.get_extra_info("is_readable") or any(_buffered(stream))):
+        if unread or not (stream.get_extra_info("is_readable") or any(_buffered_sizes(stream))):
             return bool(unread)
         # Another answer's bytes, or the end of the connection or of TLS: only reading can tell.
         return bool(await stream.read(1, timeout=_GLANCE_SECONDS))
@@ -75,7 +75,7 @@ async def _brought_more(response: httpx.Response) -> bool:
         return False
 
 
-def _buffered(stream: Any) -> Iterator[int]:
+def _buffered_sizes(stream: Any) -> Iterator[int]:
     """How much each layer under httpcore's stream has buffered; TLS may run within TLS."""
     layer = _STREAM(stream)
     while hasattr(layer, "transport_stream"):
@@ -131,7 +131,7 @@ class _Stage:
         if event in _BODY_LEFT and self._leaving:
             self._allowed()  # whoever is asked learns that it has left by now
         if event == _CLOSING and _READ in self._events and self.response is not None:
-            self.brought_more = await _brought_more(self.response)
+            self.brought_more = await _has_extra_bytes(self.response)
             with suppress(OSError):  # the service has ended the connection: nothing is left to end
                 _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
 
@@ -186,12 +186,12 @@ async def exchange(
 
 
 @lru_cache(maxsize=64)
-def _steps(within: float) -> Mapping[str, float | None]:
+def _step_timeouts(within: float) -> Mapping[str, float | None]:
     return timeouts(within).as_dict()
 
 
 @lru_cache(maxsize=64)
-def _parsed(url: str) -> httpx.URL:
+def _parse_url(url: str) -> httpx.URL:
     """The URL, parsed once: all starts of an apply have the same URL."""
     return httpx.URL(url)
 
@@ -201,10 +201,10 @@ async def _send(
 ) -> HttpReply:
     request = httpx.Request(
         outgoing.method,
-        _parsed(outgoing.url),
+        _parse_url(outgoing.url),
         headers=[*HEADERS, *outgoing.headers.items()],
         content=outgoing.body,
-        extensions={"trace": phase.note, "timeout": _steps(within)},
+        extensions={"trace": phase.note, "timeout": _step_timeouts(within)},
     )
     response = await transport.handle_async_request(request)
     try:

@@ -19,7 +19,7 @@ from reconciler.enos.envelope import (
     read_verbatim_json,
 )
 from reconciler.model import EpochMs, InstanceId, Parameters
-from reconciler.times import HOUR_MS, MINUTE_MS, SECOND_MS, in_zone, parse_instant
+from reconciler.times import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant, zoned_time
 
 NAMELESS = InstanceId("")  # in place of an id that cannot be read
 
@@ -49,7 +49,7 @@ class ListedWindow(Struct, frozen=True, kw_only=True):
         """Whether the instant, which was cut to the second, may lie in the window."""
         return self.from_time - self.from_time % SECOND_MS <= instant < self.to_time
 
-    def nearly_holds(self, instant: EpochMs) -> bool:
+    def holds_nearly(self, instant: EpochMs) -> bool:
         """Whether the instant, cut or rounded to the minute at most, may lie in the window."""
         return self.touches((instant, instant))
 
@@ -59,7 +59,7 @@ class ListedWindow(Struct, frozen=True, kw_only=True):
         return self.from_time - MINUTE_MS <= last and first <= self.to_time + MINUTE_MS
 
     def holds_shifted(self, instant: EpochMs) -> bool:
-        """Whether `nearly_holds` would be true for the instant if it were read in another zone.
+        """Whether `holds_nearly` would be true for the instant if it were read in another zone.
 
         Only a narrow window can tell; for a wide one this would be true of every time of day.
         """
@@ -95,16 +95,16 @@ def read_entry(
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
     created = readings(fields.get("timestamp"), zone)
     created_unit = _unit(fields.get("timestamp"), zone)
-    triggered = _meant(readings(fields.get("triggerTime"), zone), window)
+    triggered = _narrow_to_window(readings(fields.get("triggerTime"), zone), window)
     return Instance(
         id=InstanceId(read_instance_id(fields.get("instanceId")) or NAMELESS),
         flow_id=_flow_id(fields.get("flowId")),
         trigger_time=triggered[0] if triggered else None,
         created=created[0] if created else None,
-        created_latest=_latest(created, now, created_unit),
+        created_latest=_latest_reading(created, now, created_unit),
         parameters=read_parameters(fields.get("parameters")),
         status=read_integer(fields.get("status")),
-        carried=_carried(fields.get("parameters")),
+        carried=_carried_text(fields.get("parameters")),
         created_times=created,
         created_unit=created_unit,
         trigger_times=triggered,
@@ -127,24 +127,24 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
     it is just a letter in the layout of a local time.
     """
     number = None if isinstance(stamp, str) else read_milliseconds(stamp)
-    if number is not None:  # `_possible` drops seconds: as milliseconds they would look old
-        return _possible(EpochMs(number))
+    if number is not None:  # `_possible_times` drops seconds: as milliseconds they would look old
+        return _possible_times(EpochMs(number))
     if not isinstance(stamp, str):
         return ()
     match = _STAMP.fullmatch(stamp.strip())
     try:
         if match is None:
-            return _possible(parse_instant(stamp.strip()))
+            return _possible_times(parse_instant(stamp.strip()))
         local = datetime.fromisoformat(f"{match[1]} {match[2]}")
         in_utc = local.replace(tzinfo=UTC)
         in_zone = (local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1))
         moments = (in_utc, *in_zone) if match[3] else (*in_zone, in_utc)
-        return _possible(*(EpochMs(int(one.timestamp()) * 1000) for one in moments))
+        return _possible_times(*(EpochMs(int(one.timestamp()) * 1000) for one in moments))
     except (ValueError, OverflowError):
         return ()
 
 
-def _possible(*instants: EpochMs) -> tuple[EpochMs, ...]:
+def _possible_times(*instants: EpochMs) -> tuple[EpochMs, ...]:
     """The instants that may be real times, each once: 1970 is written where there is no time."""
     return tuple(one for one in dict.fromkeys(instants) if EARLIEST <= one <= LAST_INSTANT)
 
@@ -166,7 +166,7 @@ def read_parameters(value: object) -> Parameters | None:
     return readable if len(readable) == len(pairs) else None
 
 
-def _carried(value: object) -> str:
+def _carried_text(value: object) -> str:
     """The parameters as the service wrote them: the text may be cut, and so not be JSON."""
     if value is None or isinstance(value, str):
         text = value or ""
@@ -191,9 +191,11 @@ def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and not _HALF.search(value)
 
 
-def _meant(possible: tuple[EpochMs, ...], window: ListedWindow | None) -> tuple[EpochMs, ...]:
+def _narrow_to_window(
+    possible: tuple[EpochMs, ...], window: ListedWindow | None
+) -> tuple[EpochMs, ...]:
     """The readings that lie in the window; if none does, those nearly in it; if none, all."""
-    fitting = (window.holds, window.nearly_holds) if window is not None else ()
+    fitting = (window.holds, window.holds_nearly) if window is not None else ()
     for fits in fitting:
         possible = tuple(filter(fits, possible)) or possible
     return possible
@@ -206,11 +208,11 @@ def _unit(stamp: object, zone: tzinfo) -> int:
         clocks = [time.fromisoformat(match[2])]
     else:  # an instant, which may have been cut in either zone
         instants = readings(stamp, zone)
-        clocks = [in_zone(one, where).time() for one in instants for where in (zone, UTC)]
-    return max((_cut_to(one) for one in clocks), default=1)
+        clocks = [zoned_time(one, where).time() for one in instants for where in (zone, UTC)]
+    return max((_cut_unit(one) for one in clocks), default=1)
 
 
-def _cut_to(clock: time) -> int:
+def _cut_unit(clock: time) -> int:
     if clock.second or clock.microsecond:
         return 1
     if clock.minute:
@@ -218,7 +220,9 @@ def _cut_to(clock: time) -> int:
     return HOUR_MS if clock.hour else _LONGEST_DAY_MS
 
 
-def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> EpochMs | None:
+def _latest_reading(
+    possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int
+) -> EpochMs | None:
     """The latest reading that does not lie in the future, plus what may have been cut off it.
 
     The latest, because an instance that was created before a run was claimed is ruled out as the
@@ -270,8 +274,8 @@ def _owners(value: object) -> frozenset[str] | None:
 
 
 def _tasks(graph: object) -> int | None:
-    graph = _unpacked(graph)
-    tasks = _unpacked(graph.get("tasks")) if isinstance(graph, Mapping) else None
+    graph = _unpack_json(graph)
+    tasks = _unpack_json(graph.get("tasks")) if isinstance(graph, Mapping) else None
     if isinstance(tasks, list | dict):
         return len(tasks)
     number = read_integer(tasks)
@@ -280,7 +284,7 @@ def _tasks(graph: object) -> int | None:
 
 def _parameters(value: object) -> frozenset[str] | None:
     """The names of the parameters, from a list, a mapping, or text that holds one of them."""
-    value = _unpacked(value)
+    value = _unpack_json(value)
     if isinstance(value, Mapping):
         value = list(value)
     if not isinstance(value, list):
@@ -296,7 +300,7 @@ def _parameter(value: object) -> str | None:
     return value if isinstance(value, str) and read_name(value) is not None else None
 
 
-def _unpacked(value: object) -> Any:
+def _unpack_json(value: object) -> Any:
     """The value that text holds as JSON; anything else as it is."""
     unpacked = read_json(value) if isinstance(value, str) else None
     return value if unpacked is None else unpacked

@@ -77,7 +77,7 @@ class _StatusRequests:
     async def _read(self, group: Group, most_pages: int) -> bool:
         """Search the window of the group; False if it has too many pages, or one of them fails."""
         try:
-            ask = partial(self._page, _window(group))
+            ask = partial(self._ask_for_page, _window(group))
             found = await search_all(ask, most_pages, count_tells=True)
         except TooManyPagesError:
             self._crowded += 1
@@ -122,7 +122,7 @@ class _StatusRequests:
             f"{self._most_requests} requests"
         )
 
-    async def _page(self, window: ListedWindow, kind: int, number: int) -> Page:
+    async def _ask_for_page(self, window: ListedWindow, kind: int, number: int) -> Page:
         if self._left <= self._kept:
             raise TooManyPagesError("no more requests are left for searches")
         self._left -= 1

@@ -51,13 +51,13 @@ async def probe(settings: GatewaySettings) -> Reached | Unreached:
                 asyncio.timeout(settings.timeout),
                 client.stream("GET", url, params=dict(operation.query)) as response,
             ):
-                return _reached(response)
+                return _describe_response(response)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in here is the finding
             words = judge_error(error, _NO_SECRETS, connecting=False).words
             return Unreached(words=words, by_tls=any(map(_is_tls, _chain(error))))
 
 
-def _reached(response: httpx.Response) -> Reached:
+def _describe_response(response: httpx.Response) -> Reached:
     headers = response.headers
     encrypted = response.extensions["network_stream"].get_extra_info("ssl_object")
     return Reached(
@@ -69,11 +69,11 @@ def _reached(response: httpx.Response) -> Reached:
             if any(part in name for part in _RATES)
         ),
         tls=None if encrypted is None else encrypted.version(),
-        certificate_until=None if encrypted is None else _until(encrypted),
+        certificate_until=None if encrypted is None else _certificate_expiry(encrypted),
     )
 
 
-def _until(encrypted: ssl.SSLObject) -> datetime | None:
+def _certificate_expiry(encrypted: ssl.SSLObject) -> datetime | None:
     """When the server's certificate expires."""
     try:
         said = (encrypted.getpeercert() or {}).get("notAfter")

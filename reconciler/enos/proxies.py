@@ -44,7 +44,7 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
 
     Raises ConfigurationError, without the password, for a proxy that cannot be used.
     """
-    found = _first(variables, "https_proxy", "all_proxy")
+    found = _find_variable(variables, "https_proxy", "all_proxy")
     if found is None or is_excepted(url, _value(variables, "no_proxy")):
         return None
     variable, value = found
@@ -64,7 +64,7 @@ def is_excepted(url: str, no_proxy: str) -> bool:
     return any(_covers(entry, host, port) for entry in no_proxy.replace(",", " ").split())
 
 
-def _first(variables: Mapping[str, str], *names: str) -> tuple[str, str] | None:
+def _find_variable(variables: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     """The first of these variables that has a value: its name as it was found, and the value."""
     for name in names:
         for written in (name, name.upper()):
@@ -75,7 +75,7 @@ def _first(variables: Mapping[str, str], *names: str) -> tuple[str, str] | None:
 
 
 def _value(variables: Mapping[str, str], name: str) -> str:
-    found = _first(variables, name)
+    found = _find_variable(variables, name)
     return "" if found is None else found[1]
 
 
@@ -99,7 +99,7 @@ def _split(url: str) -> tuple[SplitResult | None, str]:
 
 def _covers(entry: str, host: str, port: int) -> bool:
     """Whether one entry of `NO_PROXY` stands for the host and port."""
-    name, only = _without_port(entry.partition("://")[2] or entry)
+    name, only = _split_port(entry.partition("://")[2] or entry)
     if only is not None and only != port:
         return False
     if name == "*":
@@ -115,7 +115,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
     return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
-def _without_port(entry: str) -> tuple[str, int | None]:
+def _split_port(entry: str) -> tuple[str, int | None]:
     """The entry's host or network, and its port if it has one."""
     host, colon, port = entry.rpartition(":")
     is_bare_v6 = ":" in host and not host.endswith("]")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.envelope import read_integer
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
@@ -67,7 +67,7 @@ class Rows:
         """Add the instances of a page. Return whether any of them is new."""
         on_page: dict[Instance, list[Instance]] = {}
         for one in page:
-            on_page.setdefault(_alike(one), []).append(one)
+            on_page.setdefault(_without_status(one), []).append(one)
         new = False
         for key, alike in on_page.items():
             known = self._alike.setdefault(key, [])
@@ -92,16 +92,16 @@ async def search_all(
     Raises GatewayError if anything is unreadable or may be missing. If one type has more than
     `most_pages`, or all types together by the service's count, that is a TooManyPagesError.
     """
-    firsts = await all_of(ask(kind, 1) for kind in KINDS)
+    firsts = await gather_pages(ask(kind, 1) for kind in KINDS)
     if sum(first.pages for first in firsts) > most_pages:
-        raise _too_many(most_pages)
+        raise _too_many_pages_error(most_pages)
     rows = Rows()
     for kind, first in zip(KINDS, firsts, strict=True):
         rows.add(await _search_kind(ask, kind, first, most_pages, count_tells=count_tells))
     return tuple(rows)
 
 
-async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
+async def gather_pages(questions: Iterable[Awaitable[Page]]) -> list[Page]:
     """The pages, once all questions are answered. Raises the first error among the answers."""
     answers = await asyncio.gather(*questions, return_exceptions=True)
     pages = []
@@ -133,26 +133,31 @@ async def search_flow(
     # The service's stamps are cut to the second.
     start = EpochMs(window.from_time - window.from_time % SECOND_MS)
     asked = ListedWindow(from_time=start, to_time=window.to_time)
-    found = of_flow(await search_all(lambda kind, page: ask(asked, kind, page)), flow_id)
+    found = filter_by_flow(await search_all(lambda kind, page: ask(asked, kind, page)), flow_id)
     outside = [one for one in found if not _shows_itself_in(window, one)]
     if not outside:
         return found
     anywhere = {
-        _alike(one) for one in await search_all(lambda kind, page: ask(_NOWHERE, kind, page))
+        _without_status(one)
+        for one in await search_all(lambda kind, page: ask(_NOWHERE, kind, page))
     }
-    unchosen = {_alike(one) for one in outside} & anywhere
+    unchosen = {_without_status(one) for one in outside} & anywhere
     for one in outside:
         shown = one.trigger_time
-        if _alike(one) not in unchosen and shown is not None and window.holds_shifted(shown):
+        if (
+            _without_status(one) not in unchosen
+            and shown is not None
+            and window.holds_shifted(shown)
+        ):
             raise GatewayError(
                 f"instance {one.id} was found by a trigger time that its stamp does not show in "
                 "the configured zone",
                 hint="check gateway.timezone",
             )
-    return tuple(one for one in found if _alike(one) not in unchosen)
+    return tuple(one for one in found if _without_status(one) not in unchosen)
 
 
-def of_flow(found: Iterable[Instance], flow_id: int | None) -> tuple[Instance, ...]:
+def filter_by_flow(found: Iterable[Instance], flow_id: int | None) -> tuple[Instance, ...]:
     """The instances that may be the flow's; one with an unreadable flow may be.
 
     Raises GatewayError if one of these has no readable id.
@@ -171,7 +176,7 @@ def _shows_itself_in(window: ListedWindow, one: Instance) -> bool:
     return one.trigger_time is None or any(map(window.touches, trigger_spans(one)))
 
 
-def _alike(one: Instance) -> Instance:
+def _without_status(one: Instance) -> Instance:
     """The instance without its status, which may change between two rows of one instance."""
     return replace(one, status=None)
 
@@ -189,7 +194,7 @@ class _Listing:
 
     def take(self, page: Page) -> bool:
         """Add a page. Return whether it showed anything new."""
-        shown = Counter(map(_alike, page.instances))
+        shown = Counter(map(_without_status, page.instances))
         if shown and shown not in self._pages:
             self._overlaps |= any(not shown.keys().isdisjoint(other) for other in self._pages)
             self._pages.append(shown)
@@ -229,7 +234,7 @@ async def _search_kind(
             return listing.rows
         earlier = listing.rows
     shown = len(listing.rows)
-    words = f"counts {counted(listing.count, 'instance')} of type {kind} and shows {shown}"
+    words = f"counts {format_count(listing.count, 'instance')} of type {kind} and shows {shown}"
     if shown >= listing.count:
         words = f"shows other instances of type {kind} each time that it is read"
     raise GatewayError(
@@ -246,9 +251,9 @@ async def _read_on(ask: AskPage, kind: int, listing: _Listing, most_pages: int) 
     number, new = 2, True
     while new:
         if number > most_pages + 1:
-            raise _too_many(most_pages)
+            raise _too_many_pages_error(most_pages)
         last = max(number, min(listing.pages, number + AT_ONCE - 1))
-        pages = await all_of(ask(kind, one) for one in range(number, last + 1))
+        pages = await gather_pages(ask(kind, one) for one in range(number, last + 1))
         new = [listing.take(page) for page in pages][-1]
         number = last + 1
 
@@ -263,7 +268,7 @@ async def _read_page_0(ask: AskPage, kind: int, listing: _Listing) -> None:
             raise
 
 
-def _too_many(most_pages: int) -> TooManyPagesError:
+def _too_many_pages_error(most_pages: int) -> TooManyPagesError:
     return TooManyPagesError(
         f"List Flow Instances shows no end after {most_pages} pages: the search was not whole",
         hint="try again later",

@@ -111,11 +111,11 @@ class Stamps:
         """The time for a stamp, Unix epoch, milliseconds."""
         return int(self._clock() * 1000) + self._offset
 
-    def known_now(self) -> EpochMs | None:
+    def known_time(self) -> EpochMs | None:
         """The service's time; None if the service has not given it."""
         return EpochMs(self.now()) if self._known else None
 
-    def unique(self) -> int:
+    def unique_stamp(self) -> int:
         """A stamp unlike all before: the token service refuses the same hash twice (1001)."""
         now = self.now()
         set_back = now < self._last - _CLOCK_SET_BACK_MS
@@ -158,7 +158,7 @@ class Session:
         `allowed` is called here, so that no connection is opened in vain, and right before the
         request and its body leave, because opening a connection may take long.
         """
-        token = await self._tokens.current()
+        token = await self._tokens.obtain_token()
         if isinstance(token, Failed):
             self.stamps.guess(token.date)
             return unsent_failure(token)
@@ -178,7 +178,7 @@ class Session:
 
     async def _ask_for_token(self, refreshing: str | None) -> Verdict:
         await self._pacing.turn()
-        stamp = self.stamps.unique()
+        stamp = self.stamps.unique_stamp()
         keys = self._credentials
         proof = encryption(keys.access_key, stamp, keys.secret_key)
         body = {"appKey": keys.access_key, "encryption": proof, "timestamp": stamp}

@@ -39,14 +39,14 @@ class Tokens:
         self._tries = 0
         self._failure: Failed | None = None  # of the last try
 
-    async def current(self) -> Token | Failed:
+    async def obtain_token(self) -> Token | Failed:
         """The token, or why there is none."""
-        token = self._fresh()
+        token = self._fresh_token()
         if token is not None:
             return token
         tries = self._tries
         async with self._turn:
-            token = self._fresh()
+            token = self._fresh_token()
             if token is not None:
                 return token
             if self._tries != tries and self._failure is not None:
@@ -61,7 +61,7 @@ class Tokens:
             self._held = None
             self._stale = token.value
 
-    def _fresh(self) -> Token | None:
+    def _fresh_token(self) -> Token | None:
         token = self._held
         if token is None or token.since <= self._clock() < token.until:
             return token

@@ -32,13 +32,13 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
     """
     scheme = urlsplit(settings.url).scheme  # always in lower case
     if scheme == "http" and settings.on_loopback:
-        return trusted(needed=False)
+        return build_trusting_context(needed=False)
     if scheme != "https":
         raise ConfigurationError(
             f"the gateway {settings.host} has no https URL; http is for loopback only"
         )
     try:
-        context = trusted(needed=True)
+        context = build_trusting_context(needed=True)
         if settings.ca_file is not None:
             context.load_verify_locations(cafile=settings.ca_file)
         _resume_sessions(context)
@@ -50,7 +50,7 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
     return context
 
 
-def trusted(*, needed: bool) -> ssl.SSLContext:
+def build_trusting_context(*, needed: bool) -> ssl.SSLContext:
     """A context that trusts the usual authorities, or nobody if not `needed`. Raises OSError."""
     return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -100,7 +100,7 @@ def build_transport(
             http1=True,
             http2=False,
             trust_env=False,
-            proxy=through(proxy, context),
+            proxy=build_httpx_proxy(proxy, context),
             limits=httpx.Limits(
                 max_connections=connections, max_keepalive_connections=0, keepalive_expiry=0
             ),
@@ -141,7 +141,7 @@ def proxy_of(settings: GatewaySettings) -> Proxy | None:
     return None if settings.on_loopback else proxy_for(settings.url, os.environ)
 
 
-def through(proxy: Proxy | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+def build_httpx_proxy(proxy: Proxy | None, context: ssl.SSLContext) -> httpx.Proxy | None:
     """The proxy as httpx takes it, if there is one. Raises ValueError that quotes its password."""
     if proxy is None:
         return None

@@ -18,13 +18,13 @@ from reconciler.expansion.common import (
     sensitive_findings,
 )
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion, read_time
-from reconciler.expansion.grids import how_days_are_read
+from reconciler.expansion.grids import describe_days
 from reconciler.expansion.matrix import RESERVED, Combination, combinations, count, matrix_findings
 from reconciler.expansion.ranges import range_findings, timetable
 from reconciler.expansion.slots import Slot, Timetable, have_room, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
-from reconciler.times import MINUTE_MS, in_zone
+from reconciler.times import MINUTE_MS, zoned_time
 
 
 class _Start(Struct, frozen=True, kw_only=True):
@@ -82,23 +82,23 @@ def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) ->
     if not starts:
         words = "leaves nothing of the backfill: take entries away, or the manifest"
         raise NotExpandedError([Finding(path=("spec", "exclude"), code="empty", words=words)])
-    return _staggered(starts, spec["stagger"], table) if "stagger" in spec else starts
+    return _stagger_starts(starts, spec["stagger"], table) if "stagger" in spec else starts
 
 
-def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequence[_Start]:
+def _stagger_starts(starts: Sequence[_Start], every: str, table: Timetable) -> Sequence[_Start]:
     found = []
     for start, stagger in zip(
         starts, staggers(every, table, [start.slot for start in starts]), strict=True
     ):
         if not have_room(stagger, start.slot.base, len(start.combinations), table.zone):
-            raise NotExpandedError([_too_far_apart(start, stagger, table)])
+            raise NotExpandedError([_stagger_finding(start, stagger, table)])
         found.append(_Start(slot=start.slot, combinations=start.combinations, stagger=stagger))
     return found
 
 
-def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding:
+def _stagger_finding(start: _Start, stagger: Stagger, table: Timetable) -> Finding:
     runs, label, base = len(start.combinations), start.slot.label, start.slot.base
-    first, end = (in_zone(one, table.zone) for one in (base, stagger.before))
+    first, end = (zoned_time(one, table.zone) for one in (base, stagger.before))
     shown, change = end.isoformat(timespec="minutes"), ""
     remedy = "take values of the matrix away, or start earlier (`at`) or less often (`every`)"
     if first.utcoffset() != end.utcoffset():
@@ -129,8 +129,8 @@ def _runs(
                 **common,
                 name=own,
                 after=before.get(own),
-                max_active=_whole(spec.get("maxActive")),
-                stop_after=_whole(spec.get("stopAfter", {}).get("failures")),
+                max_active=_whole_number(spec.get("maxActive")),
+                stop_after=_whole_number(spec.get("stopAfter", {}).get("failures")),
                 trigger_time=base,
                 parameters=combination.parameters,
                 digest=run_digest(common["flow_id"], base, combination.parameters),
@@ -140,7 +140,7 @@ def _runs(
             )
 
 
-def _whole(value: float | None) -> int | None:
+def _whole_number(value: float | None) -> int | None:
     """The number as an int: 8.0 is an integer to JSON Schema."""
     return None if value is None else int(value)
 
@@ -170,13 +170,13 @@ def backfill_notes(
 ) -> Iterator[Finding]:
     """The notes about a backfill with runs at these times."""
     given = spec.get("businessDates") or spec["triggerTimes"]
-    words = how_days_are_read(given["cron"]) if "cron" in given else None
+    words = describe_days(given["cron"]) if "cron" in given else None
     if words is not None:
         yield Finding(path=(*table.path, "cron"), code="cron-days", words=words)
-    yield from _excludes_nothing(spec.get("exclude", ()), table, slots)
+    yield from _unused_exclude_findings(spec.get("exclude", ()), table, slots)
 
 
-def _excludes_nothing(
+def _unused_exclude_findings(
     entries: Sequence[Mapping[str, Any]], table: Timetable, slots: Sequence[Slot]
 ) -> Iterator[Finding]:
     if not entries:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.expansion.common import LAST, NotExpandedError, read_instant
-from reconciler.expansion.matrix import count, longest
+from reconciler.expansion.matrix import count, max_segment_length
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.model import EpochMs
 from reconciler.numerous import Numerous
@@ -52,11 +52,11 @@ class Window(Struct, frozen=True, kw_only=True):
     def findings(self, spec: Mapping[str, Any]) -> Iterator[Finding]:
         """A finding for each time in the spec that lies outside; malformed times are skipped."""
         for path, value in _times(spec):
-            words = self._wrong(value)
+            words = self._range_words(value)
             if words is not None:
                 yield Finding(path=path, code="range", words=words)
 
-    def _wrong(self, value: object) -> str | None:
+    def _range_words(self, value: object) -> str | None:
         try:
             found = _instant_of(value)
         except (ValueError, OverflowError):
@@ -143,12 +143,12 @@ def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> 
     """
     combinations = count(spec.get("matrix", {}))
     if combinations > bounds.backfill:
-        raise _too_many(_MATRIX, combinations, bounds.backfill)
+        raise _too_many_error(_MATRIX, combinations, bounds.backfill)
     most = min(bounds.backfill, bounds.left) // combinations
     slots = list(islice(table.slots(), most + 1))
     runs = len(slots) * combinations
     if runs > bounds.backfill:
-        raise _too_many(table.path, runs, bounds.backfill, counted=runs)
+        raise _too_many_error(table.path, runs, bounds.backfill, counted=runs)
     if runs > bounds.left:
         raise NoRoomError(runs)
     return sorted(slots, key=lambda slot: slot.base)
@@ -157,7 +157,7 @@ def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> 
 def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
     """Raise NotExpandedError if runs would have names too long to refer to."""
     label = max(len(slot.label) for slot in slots)
-    length = len(f"{name}/") + label + longest(spec.get("matrix", {}))
+    length = len(f"{name}/") + label + max_segment_length(spec.get("matrix", {}))
     if length > LONGEST_NAME:
         words = (
             f"makes names of {length} characters for runs, more than {LONGEST_NAME}: use fewer "
@@ -170,7 +170,7 @@ def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
     """Raise NotExpandedError if one run, or all together, have too much text in parameters."""
     parameters = spec.get("parameters", {})
     own = sum(map(len, parameters)) + sum(map(len, parameters.values()))
-    varied = longest(spec["matrix"]) if "matrix" in spec else 0
+    varied = max_segment_length(spec["matrix"]) if "matrix" in spec else 0
     if (own + varied) * runs <= MOST_CHARACTERS:  # as nearly always
         return
     for size, most, of_all in (
@@ -183,15 +183,15 @@ def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
             raise NotExpandedError([Finding(path=path, code="range", words=words)])
 
 
-def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> NotExpandedError:
+def _too_many_error(path: Path, runs: int, max_runs: int, counted: int = 0) -> NotExpandedError:
     words = (
-        f"makes at least {_written(runs)} runs, more than the {max_runs} that "
+        f"makes at least {_number_text(runs)} runs, more than the {max_runs} that "
         "limits.maxRunsPerBackfill allows: narrow it, or raise the limit"
     )
     return NotExpandedError([Finding(path=path, code="range", words=words)], made=counted)
 
 
-def _written(number: int) -> str:
+def _number_text(number: int) -> str:
     if number < _MOST_WRITTEN:
         return str(number)
     return f"10^{(number.bit_length() - 1) * 30102 // 100_000}"  # log10(2), rounded down

@@ -23,7 +23,7 @@ _LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd"})
 _NOT_PLAIN = frozenset([*map(chr, range(0x1100, 0x1200)), *"\u3164\uffa0\u1885\u1886"])
 
 
-def written(text: str, also: str = "") -> str:
+def escape_for_name(text: str, also: str = "") -> str:
     """The text as it is written in a name: safe to paste into a shell, a URL and a CSV file.
 
     ASCII letters, digits, `._~-:` and the characters of `also` stand for themselves. So do letters
@@ -88,7 +88,7 @@ _NORMALIZED = _ranges("""
 """)
 
 
-def look(text: str) -> str:
+def visible_form(text: str) -> str:
     """A form of the text that is equal for all texts that a reader cannot tell apart."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
@@ -128,9 +128,9 @@ def difference(one: str, other: str) -> str:
     end = 0
     while end < min(len(one), len(other)) - start and one[-1 - end] == other[-1 - end]:
         end += 1
-    here, there = (_listed(text[start : len(text) - end]) for text in (one, other))
+    here, there = (_code_points(text[start : len(text) - end]) for text in (one, other))
     return f"it has {here} where that has {there}"
 
 
-def _listed(text: str) -> str:
+def _code_points(text: str) -> str:
     return " ".join(f"U+{ord(character):04X}" for character in text[:5]) or "nothing"

@@ -104,26 +104,26 @@ def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
     """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
     return Shared(
-        **(_NOTHING if spec.keys() <= _COMMON else _seldom(spec)),
+        **(_NOTHING if spec.keys() <= _COMMON else _seldom_fields(spec)),
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
-        places=manifest.places(_placed),
+        places=manifest.places(_paths_by_pointer),
         labels=read_labels(tuple(metadata.get("labels", {}).items())),
         description=metadata.get("description", ""),
         sensitive=sensitive_names(spec, patterns),
     )
 
 
-def _seldom(spec: Mapping[str, Any]) -> Seldom:
+def _seldom_fields(spec: Mapping[str, Any]) -> Seldom:
     return Seldom(
         revision=int(spec.get("revision", 1)),
         suspend=spec.get("suspend", False),
-        not_after=in_range(read_instant(spec["notAfter"]), _NOT_AFTER)
+        not_after=check_instant(read_instant(spec["notAfter"]), _NOT_AFTER)
         if "notAfter" in spec
         else None,
         duplicate_of=spec.get("duplicateOf"),
         depends_on=tuple(map(_name, spec.get("dependsOn", ()))),
-        matching=_matching(spec.get("dependsOn", ())),
+        matching=_read_matches(spec.get("dependsOn", ())),
         retry=_retry(spec["retry"]) if "retry" in spec else None,
         cancel=spec.get("cancel", False),
         again=spec.get("again", False),
@@ -157,14 +157,14 @@ def read_instant(value: str | float) -> EpochMs:
     return parse_instant(value) if isinstance(value, str) else EpochMs(int(value))
 
 
-def in_range(found: EpochMs, path: Path) -> EpochMs:
+def check_instant(found: EpochMs, path: Path) -> EpochMs:
     """The instant. Raises NotExpandedError, pointing at the path, if no run can have it."""
     if not FIRST <= found <= LAST:
-        raise NotExpandedError([out_of_range(path)])
+        raise NotExpandedError([instant_finding(path)])
     return found
 
 
-def out_of_range(path: Path) -> Finding:
+def instant_finding(path: Path) -> Finding:
     """The finding for a time that no run can have."""
     words = "must lie between 1970-01-01 and 9999-12-30, UTC"
     return Finding(path=path, code="range", words=words)
@@ -178,7 +178,7 @@ def _name(item: str | Mapping[str, Any]) -> str:
     return item if isinstance(item, str) else item["name"]
 
 
-def _matching(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
+def _read_matches(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
     """The items with a `match`. Raises NotExpandedError if another item has the same name."""
     names = [_name(item) for item in items]
     found = []
@@ -197,7 +197,7 @@ def _retry(value: Mapping[str, Any]) -> Retry:
     return Retry(max=int(value["max"]), on=frozenset(value.get("on", FAILED_BY_ITSELF)))
 
 
-def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
+def _paths_by_pointer(value: Mapping[str, Any]) -> dict[str, Path]:
     """The paths that the rules may point at, by JSON Pointer."""
     spec = value["spec"]
     paths: dict[str, Path] = {"/metadata/name": ("metadata", "name")}
@@ -213,7 +213,7 @@ def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
 
 
 _COMMON = {"flowId", "triggerTime", "businessDate", "at", "parameters"}  # none of them in `Seldom`
-_NOTHING = _seldom({})
+_NOTHING = _seldom_fields({})
 
 SENSITIVE = (
     *("*PASSWORD*", "*PASSWD*", "*SECRET*", "*TOKEN", "*CREDENTIAL*"),
@@ -223,11 +223,13 @@ SENSITIVE = (
 
 def sensitive_names(spec: Mapping[str, Any], patterns: tuple[str, ...]) -> frozenset[str]:
     """The names of the manifest's own parameters that are sensitive."""
-    return _sensitive(tuple(spec.get("parameters", ())), tuple(spec.get("sensitive", ())), patterns)
+    return _sensitive_keys(
+        tuple(spec.get("parameters", ())), tuple(spec.get("sensitive", ())), patterns
+    )
 
 
 @lru_cache(maxsize=1_024)  # manifests have most names in common
-def _sensitive(
+def _sensitive_keys(
     keys: tuple[str, ...], named: tuple[str, ...], patterns: tuple[str, ...]
 ) -> frozenset[str]:
     return frozenset(key for key in keys if key in named or _matches(key, patterns))

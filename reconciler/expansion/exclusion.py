@@ -13,7 +13,7 @@ from reconciler.expansion.matrix import RESERVED, Combination
 from reconciler.model import EpochMs
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_date
-from reconciler.schema.paths import Path, shown
+from reconciler.schema.paths import Path, quotable_text
 
 _EXCLUDE: Path = ("spec", "exclude")
 _BUSINESS_DATE, _TRIGGER_TIME = RESERVED
@@ -42,16 +42,16 @@ def _item_findings(
         except ValueError as error:
             yield Finding(path=path, code="format", words=str(error))
     elif key not in matrix:
-        words = f"is not a known field; known are {_listed([*matrix, *RESERVED])}"
+        words = f"is not a known field; known are {_join_names([*matrix, *RESERVED])}"
         yield Finding(path=path, code="unknown-field", words=words, where="key")
     elif value not in matrix[key]:
-        words = f'is "{shown(value)}", which the matrix does not list; it lists '
-        yield Finding(path=path, code="enum", words=words + _listed(matrix[key]))
+        words = f'is "{quotable_text(value)}", which the matrix does not list; it lists '
+        yield Finding(path=path, code="enum", words=words + _join_names(matrix[key]))
 
 
-def _listed(names: Collection[str]) -> str:
+def _join_names(names: Collection[str]) -> str:
     more = len(names) - _MOST_NAMED
-    listed = ", ".join(map(shown, islice(names, _MOST_NAMED)))
+    listed = ", ".join(map(quotable_text, islice(names, _MOST_NAMED)))
     return f"{listed} and {more} more" if more > 0 else listed
 
 

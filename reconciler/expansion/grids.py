@@ -35,7 +35,7 @@ def is_hourly(expression: str) -> bool:
     return "*" in hours
 
 
-def how_days_are_read(expression: str) -> str | None:
+def describe_days(expression: str) -> str | None:
     """How days are read, in words, where both fields of days restrict them; None otherwise.
 
     They are read as by Debian's cron, the most common crontab: the days that either field names, or
@@ -164,24 +164,24 @@ class RunningGrid(Struct, frozen=True, kw_only=True):
         return timedelta(minutes=self.step.count)
 
 
-def stepped(first: date, last: date, step: Days | Months, at: time) -> DateGrid:
+def stepped_grid(first: date, last: date, step: Days | Months, at: time) -> DateGrid:
     """Every so many days or months, at one time of day."""
     return DateGrid(first=first, last=last, step=step, at=(at,), grain=Grain())
 
 
-def daily(first: date, last: date, step: Minutes, at: time) -> DateGrid:
+def daily_grid(first: date, last: date, step: Minutes, at: time) -> DateGrid:
     """On each date, every so many minutes from `at` to midnight."""
     past_midnight = datetime.combine(date.min, at) - datetime.combine(date.min, time())
     times = tuple(_times_until_midnight(past_midnight, step))
     return DateGrid(first=first, last=last, step=Days(count=1), at=times, grain=_grain(step))
 
 
-def stepped_minutes(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
+def running_grid(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
     """Every so many minutes, also over midnight; the anchor is one of the times."""
     return RunningGrid(first=first, last=last, anchor=anchor, step=step, grain=_grain(step))
 
 
-def cron(first: date, last: date, expression: str) -> CronGrid:
+def cron_grid(first: date, last: date, expression: str) -> CronGrid:
     """The dates and times that a valid cron expression names.
 
     An expression with `*` for hours follows changes of the clock as a step of an hour does. One

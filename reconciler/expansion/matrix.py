@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.expansion.characters import difference, look, written
+from reconciler.expansion.characters import difference, escape_for_name, visible_form
 from reconciler.model import Parameters
 from reconciler.schema import Finding
-from reconciler.schema.paths import Path, shown
+from reconciler.schema.paths import Path, quotable_text
 
 RESERVED = ("businessDate", "triggerTime")  # in `exclude`, these keys mean times
 _MATRIX: Path = ("spec", "matrix")
@@ -34,37 +34,37 @@ def matrix_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
         if key in spec.get("parameters", {}):
             words = "stands in parameters as well: take it out of one of the two"
             yield Finding(path=path, code="exclusive", words=words, where="key")
-        yield from _repeated(path, values)
-    yield from _alike_keys(list(spec.get("matrix", {})))
+        yield from _repeated_value_findings(path, values)
+    yield from _alike_key_findings(list(spec.get("matrix", {})))
 
 
-def _repeated(path: Path, values: Sequence[str]) -> Iterator[Finding]:
+def _repeated_value_findings(path: Path, values: Sequence[str]) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, value in enumerate(values):
-        before = first.setdefault(look(value), index)
+        before = first.setdefault(visible_form(value), index)
         if before == index:
             continue
         if value == values[before]:
             words = f"stands in the list already, at [{before}]: remove one of the two"
         else:
-            words = _alike(value, values[before], f"at [{before}]")
+            words = _alike_words(value, values[before], f"at [{before}]")
         yield Finding(path=(*path, index), code="exclusive", words=words)
 
 
-def _alike_keys(keys: Sequence[str]) -> Iterator[Finding]:
+def _alike_key_findings(keys: Sequence[str]) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for key in keys:
-        before = first.setdefault(look(key), key)
+        before = first.setdefault(visible_form(key), key)
         if before != key:
-            words = _alike(key, before, "another key")
+            words = _alike_words(key, before, "another key")
             yield Finding(path=(*_MATRIX, key), code="exclusive", words=words, where="key")
 
 
-def _alike(one: str, other: str, where: str) -> str:
+def _alike_words(one: str, other: str, where: str) -> str:
     return (
-        f'"{shown(one)}" looks like "{shown(other)}", {where}, and is another text: '
-        f"{difference(one, other)}; remove one of the two, or write them so that they can be told "
-        "apart"
+        f'"{quotable_text(one)}" looks like "{quotable_text(other)}", {where}, and is another '
+        f"text: {difference(one, other)}; remove one of the two, or write them so that they can be "
+        "told apart"
     )
 
 
@@ -72,7 +72,7 @@ def combinations(matrix: Mapping[str, Sequence[str]], own: Parameters) -> Iterat
     """Each combination of the values, after the parameters in `own`; one if there are no keys."""
     lists = [
         [
-            ((intern(key), intern(value)), f"/{written(key)}={written(value, '=')}")
+            ((intern(key), intern(value)), f"/{escape_for_name(key)}={escape_for_name(value, '=')}")
             for value in values
         ]
         for key, values in sorted(matrix.items())
@@ -89,9 +89,9 @@ def count(matrix: Mapping[str, Sequence[str]]) -> int:
     return prod(map(len, matrix.values()))
 
 
-def longest(matrix: Mapping[str, Sequence[str]]) -> int:
+def max_segment_length(matrix: Mapping[str, Sequence[str]]) -> int:
     """The greatest length of the segments of a combination."""
     return sum(
-        len(f"/{written(key)}=") + max(len(written(value, "=")) for value in values)
+        len(f"/{escape_for_name(key)}=") + max(len(escape_for_name(value, "=")) for value in values)
         for key, values in matrix.items()
     )

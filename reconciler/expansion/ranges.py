@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from reconciler.expansion.common import FIRST, LAST, out_of_range, read_instant
-from reconciler.expansion.grids import Grid, cron, daily, stepped, stepped_minutes
+from reconciler.expansion.common import FIRST, LAST, instant_finding, read_instant
+from reconciler.expansion.grids import Grid, cron_grid, daily_grid, running_grid, stepped_grid
 from reconciler.expansion.slots import Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
-from reconciler.times import DAY_MINUTES, in_zone
+from reconciler.times import DAY_MINUTES, zoned_time
 
 _DATES: Path = ("spec", "businessDates")
 _TIMES: Path = ("spec", "triggerTimes")
@@ -20,7 +20,7 @@ _DAY = timedelta(days=1)
 def range_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong with the range and other times of a spec that conforms to the schema."""
     if "notAfter" in spec and not _is_possible(spec["notAfter"]):
-        yield out_of_range(("spec", "notAfter"))
+        yield instant_finding(("spec", "notAfter"))
     if "triggerTimes" in spec:
         yield from _findings_of_times(spec["triggerTimes"])
     else:
@@ -30,14 +30,14 @@ def range_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
 def _findings_of_times(given: Mapping[str, Any]) -> Iterator[Finding]:
     for end in ("from", "to"):
         if not _is_possible(given[end]):
-            yield out_of_range((*_TIMES, end))
+            yield instant_finding((*_TIMES, end))
     if read_instant(given["from"]) > read_instant(given["to"]):
-        yield _reversed(_TIMES, given)
+        yield _reversed_range_finding(_TIMES, given)
 
 
 def _findings_of_dates(given: Mapping[str, Any], *, has_time: bool) -> Iterator[Finding]:
     if given["from"] > given["to"]:  # dates of four digits sort as text
-        yield _reversed(_DATES, given)
+        yield _reversed_range_finding(_DATES, given)
     if "cron" in given and has_time:
         words = "cannot stand beside cron, which says the time of day itself"
         yield Finding(path=("spec", "at"), code="exclusive", words=words, where="key")
@@ -55,7 +55,7 @@ def timetable(spec: Mapping[str, Any], zone: tzinfo) -> Timetable:
         return Timetable(grid=grid, zone=zone, path=_DATES, of_business_dates=True)
     given = spec["triggerTimes"]
     since, until = read_instant(given["from"]), read_instant(given["to"])
-    walls = [in_zone(end, zone).replace(tzinfo=None) for end in (since, until)]
+    walls = [zoned_time(end, zone).replace(tzinfo=None) for end in (since, until)]
     return Timetable(
         grid=_grid_of_times(given, *walls),
         zone=zone,
@@ -69,11 +69,11 @@ def timetable(spec: Mapping[str, Any], zone: tzinfo) -> Timetable:
 def _grid_of_dates(given: Mapping[str, Any], at: time) -> Grid:
     first, last = date.fromisoformat(given["from"]), date.fromisoformat(given["to"])
     if "cron" in given:
-        return cron(first, last, given["cron"])
+        return cron_grid(first, last, given["cron"])
     step = parse_step(given["every"])
     if isinstance(step, Minutes):
-        return daily(first, last, step, at)
-    return stepped(first, last, step, at)
+        return daily_grid(first, last, step, at)
+    return stepped_grid(first, last, step, at)
 
 
 def _grid_of_times(given: Mapping[str, Any], start: datetime, end: datetime) -> Grid:
@@ -84,17 +84,17 @@ def _grid_of_times(given: Mapping[str, Any], start: datetime, end: datetime) -> 
     """
     first, last = start.date() - _DAY, min(end.date(), date.max - _DAY) + _DAY
     if "cron" in given:
-        return cron(first, last, given["cron"])
+        return cron_grid(first, last, given["cron"])
     step = parse_step(given["every"])
     if isinstance(step, Minutes):
-        return stepped_minutes(first, last, step, start)
-    return stepped(start.date(), last, step, start.time())
+        return running_grid(first, last, step, start)
+    return stepped_grid(start.date(), last, step, start.time())
 
 
 def _is_possible(given: str | float) -> bool:
     return FIRST <= read_instant(given) <= LAST
 
 
-def _reversed(path: Path, given: Mapping[str, Any]) -> Finding:
+def _reversed_range_finding(path: Path, given: Mapping[str, Any]) -> Finding:
     words = f"lies before from, {given['from']}: a range runs from the earlier to the later"
     return Finding(path=(*path, "to"), code="range", words=words)

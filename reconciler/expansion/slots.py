@@ -7,7 +7,7 @@ from functools import cache
 
 from msgspec import Struct
 
-from reconciler.expansion.common import FIRST, LAST, NotExpandedError, out_of_range
+from reconciler.expansion.common import FIRST, LAST, NotExpandedError, instant_finding
 from reconciler.expansion.grids import DateGrid, Grid
 from reconciler.expansion.steps import Minutes, Months, parse_step
 from reconciler.model import EpochMs, Stagger
@@ -17,10 +17,10 @@ from reconciler.times import (
     business_date,
     clock_minute,
     end_of_date,
-    in_zone,
     local_instant,
     occurrences,
     return_to_date,
+    zoned_time,
 )
 
 
@@ -52,19 +52,19 @@ class Timetable(Struct, frozen=True, kw_only=True):
                 if self.since <= slot.base <= self.until:
                     yield slot
                 elif self.of_business_dates:
-                    raise self._out_of_range("from" if slot.base < FIRST else "to")
+                    raise self._range_error("from" if slot.base < FIRST else "to")
 
     def on(self, day: date) -> Sequence[Slot]:
         """All times on one of the grid's dates, ascending, including those out of range."""
         try:
             trigger_day = day + timedelta(days=1) if self.of_business_dates else day
         except OverflowError:
-            raise self._out_of_range("to") from None
+            raise self._range_error("to") from None
         shown: dict[EpochMs, Slot] = {}
         moved: dict[EpochMs, Slot] = {}
         for at in self.grid.times(day):
             found = occurrences(datetime.combine(trigger_day, at), self.zone)
-            for base in self._meant(found):
+            for base in self._meant_instants(found):
                 offset = "" if base == found[0] else _offset(base, self.zone)
                 shown[base] = self._slot(day, at, base, offset)
             if not found and self.grid.grain.moves_on:
@@ -74,7 +74,7 @@ class Timetable(Struct, frozen=True, kw_only=True):
         # A time that moves on to another time, or to where another has moved, merges with it.
         return sorted((moved | shown).values(), key=lambda slot: slot.base)
 
-    def _meant(self, found: Sequence[EpochMs]) -> Sequence[EpochMs]:
+    def _meant_instants(self, found: Sequence[EpochMs]) -> Sequence[EpochMs]:
         """Which of the instants at which clocks show a time are meant: both, or only the first.
 
         If the second instant is an end of the range, it is meant instead of the first, because the
@@ -110,20 +110,20 @@ class Timetable(Struct, frozen=True, kw_only=True):
         """Whether the date is in the range and a step of months skips it."""
         if not isinstance(self.grid, DateGrid) or self.counted_from is None:
             return False
-        last = min(self.grid.last, in_zone(self.until, self.zone).date())
+        last = min(self.grid.last, zoned_time(self.until, self.zone).date())
         return self.grid.first <= day <= last and day not in self.grid.dates()
 
     def business_date(self, slot: Slot) -> date:
         """The date that the slot's runs process."""
         return slot.date if self.of_business_dates else business_date(slot.base, self.zone)
 
-    def _out_of_range(self, end: str) -> NotExpandedError:
-        return NotExpandedError([out_of_range((*self.path, end))])
+    def _range_error(self, end: str) -> NotExpandedError:
+        return NotExpandedError([instant_finding((*self.path, end))])
 
 
 def _offset(base: EpochMs, zone: tzinfo) -> str:
     """The offset of the zone's clocks at that instant, in the form of RFC 3339."""
-    shown = in_zone(base, zone)
+    shown = zoned_time(base, zone)
     return shown.isoformat().removeprefix(shown.replace(tzinfo=None).isoformat())
 
 
@@ -163,7 +163,10 @@ def have_room(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
     Each needs a minute of its own on the zone's clocks: an hour that occurs twice has 60 minutes.
     """
     times = stagger.times(base)
-    if len(times) < runs or in_zone(base, zone).utcoffset() == in_zone(times[-1], zone).utcoffset():
+    if (
+        len(times) < runs
+        or zoned_time(base, zone).utcoffset() == zoned_time(times[-1], zone).utcoffset()
+    ):
         return len(times) >= runs
     return len({clock_minute(time, zone) for time in times}) >= runs
 
@@ -173,7 +176,7 @@ def _end_of_date(slot: Slot, table: Timetable) -> tuple[EpochMs, tuple[EpochMs, 
     zone = table.zone
     try:
         end = end_of_date(slot.base, zone)
-        again = return_to_date(in_zone(slot.base, zone).date(), end, zone)
+        again = return_to_date(zoned_time(slot.base, zone).date(), end, zone)
         if again is not None:
             return min(end_of_date(again, zone), EpochMs(LAST + 1)), (end, again)
         return min(end, EpochMs(LAST + 1)), None

@@ -58,7 +58,7 @@ def dates(first: date, last: date, step: Days | Months) -> Iterator[date]:
     index = 0
     while True:
         try:
-            found = _moved(first, step, index)
+            found = _move_date(first, step, index)
         except (OverflowError, ValueError):  # beyond the year 9999
             return
         if found > last:
@@ -67,7 +67,7 @@ def dates(first: date, last: date, step: Days | Months) -> Iterator[date]:
         index += 1
 
 
-def _moved(start: date, step: Days | Months, times: int) -> date:
+def _move_date(start: date, step: Days | Months, times: int) -> date:
     if isinstance(step, Days):
         return start + timedelta(days=step.count * times)
     years, month = divmod(start.month - 1 + step.count * times, _MONTHS)

@@ -8,8 +8,8 @@ from reconciler.expansion.bounds import Bounds, check_text
 from reconciler.expansion.common import (
     Manifest,
     NotExpandedError,
-    in_range,
-    out_of_range,
+    check_instant,
+    instant_finding,
     parameters,
     read_instant,
     read_shared,
@@ -48,18 +48,18 @@ def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
 
 def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
     if "triggerTime" in spec:
-        return in_range(read_instant(spec["triggerTime"]), _TRIGGER_TIME)
+        return check_instant(read_instant(spec["triggerTime"]), _TRIGGER_TIME)
     day, at = date.fromisoformat(spec["businessDate"]), time.fromisoformat(spec.get("at", "00:00"))
     try:
         found = business_date_instant(day, at, zone)
     except (OverflowError, ValueError):  # the next day, or its time in UTC, has no date
-        raise NotExpandedError([out_of_range(_BUSINESS_DATE)]) from None
+        raise NotExpandedError([instant_finding(_BUSINESS_DATE)]) from None
     if found is None:
-        raise NotExpandedError([_never(day, zone)])
-    return in_range(found, _BUSINESS_DATE)
+        raise NotExpandedError([_impossible_date_finding(day, zone)])
+    return check_instant(found, _BUSINESS_DATE)
 
 
-def _never(day: date, zone: tzinfo) -> Finding:
+def _impossible_date_finding(day: date, zone: tzinfo) -> Finding:
     """The finding for a business date that no trigger time can process."""
     skipped = day + timedelta(days=1)
     words = (

@@ -50,7 +50,7 @@ def explanations() -> Mapping[str, Explanation]:
     }
 
 
-def documents() -> str | None:
+def documents_address() -> str | None:
     """The address of the folder of the documents, from the metadata of the installed package.
 
     None while the metadata has no address, or still the placeholder that a fork's owner replaces.
@@ -73,7 +73,7 @@ def page_address(page: str, folder: str) -> str:
     return f"{folder}/{page}"
 
 
-def nearest(code: str, known: Mapping[str, Explanation]) -> list[str]:
+def nearest_codes(code: str, known: Mapping[str, Explanation]) -> list[str]:
     """The known codes that may have been meant, at most three."""
     written = code.strip().casefold().replace("_", "-").replace(" ", "-")
     return get_close_matches(written[:100], list(known), n=3)

@@ -15,7 +15,7 @@ import httpx
 
 from reconciler import __version__
 from reconciler.enos.proxies import proxy_for
-from reconciler.enos.transport import through, trusted
+from reconciler.enos.transport import build_httpx_proxy, build_trusting_context
 from reconciler.errors import ConfigurationError
 from reconciler.forge.posts import ForgeError, NotAllowedError
 from reconciler.schema.formats import is_loopback
@@ -59,14 +59,14 @@ class Api:
         where it was never sent, or was turned away by a limit on requests. Raises ForgeError, and
         NotAllowedError where the token may not do this.
         """
-        return self._send(method, self._own(path), body, harmless=method != "POST").json()
+        return self._send(method, self._own_url(path), body, harmless=method != "POST").json()
 
     def query(self, path: str, text: str) -> Any:
         """The answer to a query in GraphQL: a POST that changes nothing, so it may be repeated.
 
         Raises as `ask` does.
         """
-        return self._send("POST", self._own(path), {"query": text}, harmless=True).json()
+        return self._send("POST", self._own_url(path), {"query": text}, harmless=True).json()
 
     def pages(self, path: str) -> Iterator[Any]:
         """Each entry of a list, however many pages it has. Raises ForgeError."""
@@ -79,28 +79,28 @@ class Api:
             if not isinstance(found, list):
                 raise ForgeError(f"GET {_path(url)} was answered with no list")
             yield from found
-            url = self._next(url, reply)
+            url = self._next_page(url, reply)
         raise ForgeError(f"{_path(path)} has more than {_MOST_PAGES} pages")
 
-    def _own(self, path: str) -> str:
+    def _own_url(self, path: str) -> str:
         """The whole URL. Raises ForgeError where it is on another host than the forge's."""
-        url = self._joined(f"{self.root}/", path)
+        url = self._join_url(f"{self.root}/", path)
         if _origin(url) != _origin(self.root):
             ours = urlsplit(self.root).hostname
             raise ForgeError(f"{urlsplit(url).hostname} is another host than {ours}, the forge's")
         return url
 
-    def _next(self, url: str, reply: httpx.Response) -> str | None:
+    def _next_page(self, url: str, reply: httpx.Response) -> str | None:
         """The address of the next page. Raises ForgeError where the token would go elsewhere."""
         found = reply.links.get("next", {}).get("url")
         if found is None:
             return None
-        address = self._joined(url, found)
+        address = self._join_url(url, found)
         if _origin(address) != _origin(self.root):
             raise ForgeError(f"{_path(url)} goes on at another host, {urlsplit(address).hostname}")
         return address
 
-    def _joined(self, base: str, path: str) -> str:
+    def _join_url(self, base: str, path: str) -> str:
         """The address of that path. Raises ForgeError where the forge names an invalid one."""
         try:
             address = urljoin(base, path)
@@ -117,20 +117,22 @@ class Api:
         for pause in (*_PAUSES, None):
             asked = 0.0
             try:
-                reply = self._whole(method, url, body)
+                reply = self._read_answer(method, url, body)
             except httpx.HTTPError as error:
                 left = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if pause is None or (left and not harmless):
-                    raise self._failed(method, url, f"{type(error).__name__}: {error}") from None
+                    raise self._request_error(
+                        method, url, f"{type(error).__name__}: {error}"
+                    ) from None
             else:
                 asked = _seconds_asked(reply)
                 again = _is_limited(reply) or (harmless and reply.is_server_error)
                 if not again or pause is None or asked > _LONGEST_PAUSE:
-                    return self._checked(method, url, reply)
+                    return self._check_answer(method, url, reply)
             self.sleep(max(pause, asked))
         raise AssertionError("the last try returns or raises")
 
-    def _whole(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
+    def _read_answer(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
         """The answer with its body. Raises httpx.HTTPError, and ForgeError for an endless body."""
         content = bytearray()
         with _client(self.root).stream(method, url, json=body, headers=self.headers) as reply:
@@ -138,11 +140,11 @@ class Api:
             for piece in reply.iter_bytes():
                 content += piece
                 if len(content) > _MOST_BYTES or self.clock() > ends:
-                    raise self._failed(method, url, "its answer does not end")
+                    raise self._request_error(method, url, "its answer does not end")
         headers = [one for one in reply.headers.multi_items() if one[0] not in _OF_THE_WAY]
         return httpx.Response(reply.status_code, headers=headers, content=bytes(content))
 
-    def _checked(self, method: str, url: str, reply: httpx.Response) -> httpx.Response:
+    def _check_answer(self, method: str, url: str, reply: httpx.Response) -> httpx.Response:
         """The answer, if it is a success with JSON. Raises NotAllowedError and ForgeError."""
         if not reply.is_success:
             words = f"{reply.status_code} {_words(reply)}".replace(self.token, "…")
@@ -150,14 +152,14 @@ class Api:
                 raise NotAllowedError(
                     f"{method} {_path(url)} is not allowed to this token: {words}"
                 )
-            raise self._failed(method, url, words)
+            raise self._request_error(method, url, words)
         try:
             reply.json()
         except _NO_JSON:
-            raise self._failed(method, url, "its answer is not JSON") from None
+            raise self._request_error(method, url, "its answer is not JSON") from None
         return reply
 
-    def _failed(self, method: str, url: str, words: str) -> ForgeError:
+    def _request_error(self, method: str, url: str, words: str) -> ForgeError:
         host = urlsplit(url).hostname
         return ForgeError(
             f"{method} {_path(url)} at {host} failed: {words.replace(self.token, '…')}",
@@ -175,7 +177,7 @@ def _client(root: str) -> httpx.Client:
         return httpx.Client(
             verify=context,
             trust_env=False,  # a .netrc may hold another user for this host
-            proxy=through(proxy, context),
+            proxy=build_httpx_proxy(proxy, context),
             follow_redirects=False,  # the token goes to no other address
             timeout=_SECONDS,
             limits=httpx.Limits(
@@ -193,7 +195,7 @@ def _client(root: str) -> httpx.Client:
 
 def _tls(*, on_loopback: bool) -> ssl.SSLContext:
     try:
-        return trusted(needed=not on_loopback)
+        return build_trusting_context(needed=not on_loopback)
     except OSError as error:  # ssl.SSLError is one, too
         raise ConfigurationError(
             f"the certificates to trust cannot be read: {error}",
@@ -202,7 +204,7 @@ def _tls(*, on_loopback: bool) -> ssl.SSLContext:
 
 
 @contextmanager
-def as_documented(forge: str) -> Iterator[None]:
+def guard_answer(forge: str) -> Iterator[None]:
     """Guards code that reads a forge's answer; also a decorator.
 
     Raises ForgeError where the answer is JSON, but not what the forge's reference promises.

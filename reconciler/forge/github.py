@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.forge.api import Api, as_documented
+from reconciler.forge.api import Api, guard_answer
 from reconciler.forge.posts import ForgeError, Post
 
 _CLOSED = 100  # at most so many closed issues are looked at, the newest first
@@ -47,14 +47,14 @@ class GitHub(Struct, frozen=True, kw_only=True):
         """Replace the text of an old comment."""
         self.api.ask("PATCH", f"{self._issues()}/comments/{number}", {"body": text})
 
-    def open_issues(self) -> Iterator[Post]:
+    def list_open_issues(self) -> Iterator[Post]:
         """The open issues."""
-        return _only_issues(self.api.pages(f"{self._issues()}?state=open&per_page=100"))
+        return _drop_pull_requests(self.api.pages(f"{self._issues()}?state=open&per_page=100"))
 
-    def closed_issues(self) -> Iterator[Post]:
+    def list_closed_issues(self) -> Iterator[Post]:
         """Some of the closed issues, those with the latest change first."""
         query = "state=closed&sort=updated&direction=desc&per_page=100"
-        return _only_issues(islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED))
+        return _drop_pull_requests(islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED))
 
     def add_issue(self, title: str, text: str) -> None:
         """Open an issue."""
@@ -84,13 +84,13 @@ class GitHub(Struct, frozen=True, kw_only=True):
         return self.pull_request
 
 
-def _only_issues(found: Iterable[Any]) -> Iterator[Post]:
+def _drop_pull_requests(found: Iterable[Any]) -> Iterator[Post]:
     """The issues without pull requests, which GitHub lists among them."""
     posts = ((one, _post(one, "number")) for one in found)
     return (post for one, post in posts if "pull_request" not in one)
 
 
-@as_documented("GitHub")
+@guard_answer("GitHub")
 def _post(found: Any, number: str) -> Post:
     return Post(
         number=int(found[number]),

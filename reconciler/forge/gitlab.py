@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.forge.api import Api, as_documented
+from reconciler.forge.api import Api, guard_answer
 from reconciler.forge.posts import ForgeError, Post
 
 _CLOSED = 100  # at most so many closed issues are looked at, the newest first
@@ -19,7 +19,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
     project: int
     merge_request: int | None  # by its number in the project
 
-    @as_documented("GitLab")
+    @guard_answer("GitLab")
     def me(self) -> str:
         """The name of the token's user."""
         return str(self.api.ask("GET", "user")["username"])
@@ -37,14 +37,14 @@ class GitLab(Struct, frozen=True, kw_only=True):
         """Replace the text of an old note."""
         self.api.ask("PUT", f"{self._notes()}/{number}", {"body": text})
 
-    def open_issues(self) -> Iterator[Post]:
+    def list_open_issues(self) -> Iterator[Post]:
         """The open issues that this token's user has opened."""
         query = "state=opened&scope=created_by_me&per_page=100"
         return (
             _post(one, "iid", "description") for one in self.api.pages(f"{self._issues()}?{query}")
         )
 
-    def closed_issues(self) -> Iterator[Post]:
+    def list_closed_issues(self) -> Iterator[Post]:
         """Some of the user's closed issues, those with the latest change first."""
         query = "state=closed&scope=created_by_me&order_by=updated_at&per_page=100"
         found = islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED)
@@ -75,7 +75,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
         return f"projects/{self.project}/merge_requests/{self.merge_request}/notes"
 
 
-@as_documented("GitLab")
+@guard_answer("GitLab")
 def _post(found: Any, number: str, text: str) -> Post:
     return Post(
         number=int(found[number]),

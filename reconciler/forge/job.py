@@ -36,7 +36,7 @@ def _github(variables: Mapping[str, str]) -> GitHub:
     token = _token(variables, "GITHUB_TOKEN")
     root = variables.get("GITHUB_API_URL") or "https://api.github.com"
     found = _PULL_REQUEST.fullmatch(variables.get("GITHUB_REF", ""))
-    repository = _given(variables, "GITHUB_REPOSITORY")
+    repository = _required_variable(variables, "GITHUB_REPOSITORY")
     if not _REPOSITORY.fullmatch(repository):
         raise ReconcilerError(f"GITHUB_REPOSITORY is no repository: {repository}")
     return GitHub(
@@ -58,10 +58,12 @@ def _github(variables: Mapping[str, str]) -> GitHub:
 def _gitlab(variables: Mapping[str, str]) -> GitLab:
     token = _token(variables, "GITLAB_TOKEN")
     merge_request = variables.get("CI_MERGE_REQUEST_IID")
-    project = variables.get("CI_MERGE_REQUEST_PROJECT_ID") or _given(variables, "CI_PROJECT_ID")
+    project = variables.get("CI_MERGE_REQUEST_PROJECT_ID") or _required_variable(
+        variables, "CI_PROJECT_ID"
+    )
     return GitLab(
         api=Api(
-            root=_given(variables, "CI_API_V4_URL").rstrip("/"),
+            root=_required_variable(variables, "CI_API_V4_URL").rstrip("/"),
             headers={"private-token": token},
             token=token,
         ),
@@ -79,7 +81,7 @@ def _token(variables: Mapping[str, str], name: str) -> str:
     return token
 
 
-def _given(variables: Mapping[str, str], name: str) -> str:
+def _required_variable(variables: Mapping[str, str], name: str) -> str:
     value = variables.get(name, "")
     if not value:
         raise ReconcilerError(f"{name} is not set, which a job of this forge has")

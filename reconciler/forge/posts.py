@@ -50,10 +50,10 @@ class Forge(Protocol):
     def edit_comment(self, number: int, text: str) -> None:
         """Replace the text of an old comment."""
 
-    def open_issues(self) -> Iterable[Post]:
+    def list_open_issues(self) -> Iterable[Post]:
         """The open issues."""
 
-    def closed_issues(self) -> Iterable[Post]:
+    def list_closed_issues(self) -> Iterable[Post]:
         """Some of the closed issues, those with the latest change first."""
 
     def add_issue(self, title: str, text: str) -> None:
@@ -137,7 +137,7 @@ def keep_issue(forge: Forge, marker: str, needed: Needed | None) -> Done:
     issue that a person closed stays closed until something else needs a person.
     """
     me = forge.me()
-    ours = [one for one in forge.open_issues() if _is_ours(one, me, marker)]
+    ours = [one for one in forge.list_open_issues() if _is_ours(one, me, marker)]
     if needed is None:
         for one in ours:
             forge.remark(one.number, "Nothing needs a person any more.")
@@ -152,7 +152,7 @@ def keep_issue(forge: Forge, marker: str, needed: Needed | None) -> Done:
         forge.edit_issue(first.number, text)
         forge.remark(first.number, needed.gist)
         return Done.WRITTEN_OVER
-    last = next((one for one in forge.closed_issues() if _is_ours(one, me, marker)), None)
+    last = next((one for one in forge.list_closed_issues() if _is_ours(one, me, marker)), None)
     if last is not None and seen in last.text:
         return Done.LEFT_CLOSED
     forge.add_issue(needed.title, text)

@@ -27,7 +27,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     attribute: str  # as in `.gitattributes`: `ident`, or `filter=lfs`
 
 
-def conversions(
+def find_conversions(
     root: Path, tracked: Tracked, folder: str, paths: Iterable[str]
 ) -> list[Conversion]:
     """Which of the paths git converts, in their order. They lie in the folder, or on the way to it.
@@ -41,7 +41,7 @@ def conversions(
     words = said.decode("utf-8", "surrogateescape").split("\0")
     return [
         Conversion(path=path, attribute=name if value == "set" else f"{name}={value}")
-        for path, name, value in _by_three(words)
+        for path, name, value in _group_triples(words)
         if value.casefold() not in _NO_CONVERSION
     ]
 
@@ -71,5 +71,5 @@ def _may_convert(path: Path) -> bool:
     return any(name.encode() in content for name in _CONVERTING)
 
 
-def _by_three(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _group_triples(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     return zip(words[::3], words[1::3], words[2::3], strict=False)

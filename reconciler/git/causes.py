@@ -246,7 +246,7 @@ def cause_of(said: str) -> Cause | None:
 
 def cause_kind(said: str) -> CauseKind:
     """The kind of the cause that git itself names, whatever the server says besides."""
-    cause = cause_of(_own_words(said))
+    cause = cause_of(_strip_remote_lines(said))
     return CauseKind.OTHER if cause is None else cause.kind
 
 
@@ -257,7 +257,7 @@ def is_passing(said: str) -> bool:
 
 def advice(said: str) -> str | None:
     """What to do about an error of git, if its cause is one that we know."""
-    cause = cause_of(_own_words(said))
+    cause = cause_of(_strip_remote_lines(said))
     if cause is None:
         cause = cause_of(said)
         if cause is not None and cause.kind is CauseKind.HERE:
@@ -265,5 +265,5 @@ def advice(said: str) -> str | None:
     return None if cause is None else cause.hint
 
 
-def _own_words(said: str) -> str:
+def _strip_remote_lines(said: str) -> str:
     return "\n".join(line for line in said.split("\n") if not line.startswith("remote:"))

@@ -40,7 +40,7 @@ def find_checkout(folder: Path) -> tuple[Path, str, Path]:
     part of git's configuration.
     """
     here = Path(os.path.realpath(folder))
-    start = here if names_repository(here) else _marked(here, folder)
+    start = here if names_repository(here) else _find_git_folder(here, folder)
     wanted = ("--is-inside-work-tree", "--is-shallow-repository", "--show-cdup")
     asked = run_git(start, "rev-parse", *wanted, "--absolute-git-dir")
     inside, shallow, up, gits = (*asked.text.split("\n", 3), "", "", "")[:4]
@@ -57,9 +57,9 @@ def find_checkout(folder: Path) -> tuple[Path, str, Path]:
     return root, "" if inner == "." else f"{inner}/", Path(gits)
 
 
-def _marked(here: Path, folder: Path) -> Path:
+def _find_git_folder(here: Path, folder: Path) -> Path:
     """The nearest folder, from here upwards, that has a `.git`. Raises GitError if none has."""
-    found = next((one for one in _upwards(here) if os.path.lexists(one / ".git")), None)
+    found = next((one for one in _candidate_folders(here) if os.path.lexists(one / ".git")), None)
     if found is not None:
         return found
     if not here.is_dir():
@@ -70,7 +70,7 @@ def _marked(here: Path, folder: Path) -> Path:
     )
 
 
-def _upwards(here: Path) -> Iterator[Path]:
+def _candidate_folders(here: Path) -> Iterator[Path]:
     """The folders where git would look: it stops at a mount, and at GIT_CEILING_DIRECTORIES."""
     told = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
     ceilings = {os.path.realpath(one) for one in told if Path(one).is_absolute()}
@@ -107,16 +107,16 @@ def resolve_commit(root: Path, revision: str) -> CommitId | None:
     if "\0" in revision or revision.startswith("-"):
         return None
     if revision == _HEAD:
-        head = _verified(root, f"{_HEAD}^{{commit}}")
+        head = _verify_revision(root, f"{_HEAD}^{{commit}}")
         return CommitId(head) if head else None
-    asked = _verified(root, revision)
+    asked = _verify_revision(root, revision)
     if not _OBJECT.fullmatch(asked):  # nothing, or `^main`: all but the commits of main
         return None
     # Only now, because `:/words` takes everything that follows it for words to search for.
-    return CommitId(commit) if (commit := _verified(root, f"{asked}^{{commit}}")) else None
+    return CommitId(commit) if (commit := _verify_revision(root, f"{asked}^{{commit}}")) else None
 
 
-def _verified(root: Path, revision: str) -> str:
+def _verify_revision(root: Path, revision: str) -> str:
     command = ("rev-parse", "--verify", "--quiet", revision)
     about = [revision.removesuffix("^{commit}")]
     asked = ask_once(root, *command, about=about, accept=(0, 1, 128))
@@ -137,7 +137,7 @@ def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
     return None if done.exit_code else resolve_commit(root, _BROUGHT)
 
 
-def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | None:
+def find_forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | None:
     """The commits where the checked out history parts from that of `commit`; most often one.
 
     None if there is none, if nothing is checked out, or if a shallow clone does not show it.
@@ -146,29 +146,29 @@ def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | 
     head = resolve_commit(root, "HEAD")
     if head is None:
         return None
-    found = _merge_bases(root, head, commit)
+    found = _find_merge_bases(root, head, commit)
     if found or not is_shallow(root):
         return found or None
-    for parent in _written_parents(root, head):
-        if found := _merge_bases(root, parent, commit):
+    for parent in _read_parents(root, head):
+        if found := _find_merge_bases(root, parent, commit):
             return found
     for deeper in _DEEPER if remote is not None else ():
         _deepen(root, str(remote), deeper, head)
-        if found := _merge_bases(root, head, commit):
+        if found := _find_merge_bases(root, head, commit):
             return found
         if not is_shallow(root):
             break
     return None
 
 
-def _merge_bases(root: Path, one: CommitId, other: CommitId) -> list[CommitId]:
+def _find_merge_bases(root: Path, one: CommitId, other: CommitId) -> list[CommitId]:
     if one == other:
         return [one]
     asked = run_git(root, "merge-base", "--all", one, other, accept=(0, 1, 128))
     return [] if asked.exit_code else [CommitId(line) for line in asked.text.split("\n") if line]
 
 
-def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
+def _read_parents(root: Path, commit: CommitId) -> list[CommitId]:
     """The parents that the commit names, even if the clone's history ends at it.
 
     A pipeline checks out the merge of a pull request and nothing before it; the commit that the
@@ -213,7 +213,7 @@ def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> Checkout
     form = "--format=%(HEAD) %(objectname)"
     mark, _, tip = run_git(root, "for-each-ref", form, f"refs/heads/{branch}").text.partition(" ")
     if mark != "*":
-        return NotSafe(reason=_instead(root, branch))
+        return NotSafe(reason=_describe_checked_out(root, branch))
     head = CommitId(tip)
     if head != commit and is_ancestor(root, head, commit):
         return _merge(root, commit)
@@ -222,9 +222,9 @@ def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> Checkout
     return NotSafe(reason=f"{branch} has commits here that the remote does not have")
 
 
-def _instead(root: Path, branch: str) -> str:
+def _describe_checked_out(root: Path, branch: str) -> str:
     """What is checked out instead of the branch, in words."""
-    current = current_branch(root)
+    current = read_current_branch(root)
     if current is None:
         return "no branch is checked out (detached HEAD)"
     if current != branch:
@@ -245,13 +245,13 @@ def _merge(root: Path, commit: CommitId) -> CheckoutResult:
     return NotSafe(reason=reason or f"git merge ended with exit code {done.exit_code}")
 
 
-def current_branch(root: Path) -> str | None:
+def read_current_branch(root: Path) -> str | None:
     """The branch that is checked out, even before its first commit; None for a detached HEAD."""
     found = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text
     return found.removeprefix("refs/heads/") or None
 
 
-def working_tree_commit(root: Path) -> CommitId | None:
+def read_worktree_commit(root: Path) -> CommitId | None:
     """The commit that is checked out; None before the first one."""
     found = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1)).text
     return CommitId(found) if found else None

@@ -59,13 +59,13 @@ class Git:
         """See `endpoints.check_remote`."""
         endpoints.check_remote(self.root, name)
 
-    def default_branch(self, of_remote: str) -> str:
-        """See `default.default_branch`."""
-        return default.default_branch(self.root, of_remote)
+    def ask_default_branch(self, of_remote: str) -> str:
+        """See `default.ask_default_branch`."""
+        return default.ask_default_branch(self.root, of_remote)
 
-    def remembered_branch(self, of_remote: str) -> str | None:
-        """See `default.remembered_branch`."""
-        return default.remembered_branch(self.root, of_remote)
+    def read_remembered_branch(self, of_remote: str) -> str | None:
+        """See `default.read_remembered_branch`."""
+        return default.read_remembered_branch(self.root, of_remote)
 
     def fetch_shared(
         self, from_remote: str, branch: str | None, more: Sequence[str]
@@ -135,19 +135,19 @@ class Git:
         """See `objects.read_bounded_blobs`."""
         return objects.read_bounded_blobs(self.root, oids, most)
 
-    def tracked(self, *pathspecs: str) -> listing.Tracked:
-        """See `listing.tracked`."""
-        return listing.tracked(self.root, *pathspecs)
+    def list_tracked(self, *pathspecs: str) -> listing.Tracked:
+        """See `listing.list_tracked`."""
+        return listing.list_tracked(self.root, *pathspecs)
 
-    def conversions(
+    def find_conversions(
         self, tracked: listing.Tracked, folder: str, paths: Iterable[str]
     ) -> list[attributes.Conversion]:
-        """See `attributes.conversions`."""
-        return attributes.conversions(self.root, tracked, folder, paths)
+        """See `attributes.find_conversions`."""
+        return attributes.find_conversions(self.root, tracked, folder, paths)
 
     def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
-        """See `origins.origins`."""
-        return origins.origins(self.root, commit, folder)
+        """See `origins.find_origins`."""
+        return origins.find_origins(self.root, commit, folder)
 
     def commit_files(
         self, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str
@@ -169,9 +169,9 @@ class Git:
         """See `traces.remember_next`."""
         return traces.remember_next(self.root, name, tree, before, trace)
 
-    def remembered(self, name: str) -> ObjectId | None:
-        """See `traces.remembered`."""
-        return traces.remembered(self.root, name)
+    def read_remembered(self, name: str) -> ObjectId | None:
+        """See `traces.read_remembered`."""
+        return traces.read_remembered(self.root, name)
 
     def keep(
         self,
@@ -185,7 +185,7 @@ class Git:
         """See `traces.keep`."""
         return traces.keep(self.root, on_remote, name, commit, folder, continues, known)
 
-    def next_trace(
+    def make_next_trace(
         self,
         on_remote: str,
         name: str,
@@ -194,24 +194,24 @@ class Git:
         continues: Callable[[ObjectId, ObjectId], bool],
         known: Traces | None = None,
     ) -> traces.Trace | None:
-        """See `traces.next_trace`."""
-        return traces.next_trace(self.root, on_remote, name, commit, folder, continues, known)
+        """See `traces.make_next_trace`."""
+        return traces.make_next_trace(self.root, on_remote, name, commit, folder, continues, known)
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""
         return traces.read_author(self.root, ref)
 
-    def addresses(self, of_remote: str) -> endpoints.Addresses:
-        """See `endpoints.addresses`."""
-        return endpoints.addresses(self.root, of_remote)
+    def read_addresses(self, of_remote: str) -> endpoints.Addresses:
+        """See `endpoints.read_addresses`."""
+        return endpoints.read_addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
-        """See `traces.folder_tree`."""
-        return traces.folder_tree(self.root, commit, path)
+        """See `traces.read_folder_tree`."""
+        return traces.read_folder_tree(self.root, commit, path)
 
-    def last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
-        """See `traces.last_written`."""
-        return traces.last_written(self.root, commit, folder, trailer)
+    def find_last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
+        """See `traces.find_last_written`."""
+        return traces.find_last_written(self.root, commit, folder, trailer)
 
     def is_ancestor(self, ancestor: CommitId, descendant: CommitId) -> bool:
         """See `objects.is_ancestor`."""
@@ -221,17 +221,17 @@ class Git:
         """See `checkout.fast_forward_checkout`."""
         return checkout.fast_forward_checkout(self.root, branch, commit)
 
-    def working_tree_commit(self) -> CommitId | None:
-        """See `checkout.working_tree_commit`."""
-        return checkout.working_tree_commit(self.root)
+    def read_worktree_commit(self) -> CommitId | None:
+        """See `checkout.read_worktree_commit`."""
+        return checkout.read_worktree_commit(self.root)
 
-    def current_branch(self) -> str | None:
-        """See `checkout.current_branch`."""
-        return checkout.current_branch(self.root)
+    def read_current_branch(self) -> str | None:
+        """See `checkout.read_current_branch`."""
+        return checkout.read_current_branch(self.root)
 
     def differing(self, commit: CommitId, *folders: str) -> list[str]:
         """See `listing.differing`."""
-        return listing.differing_files(self.root, commit, *folders)
+        return listing.list_differing_files(self.root, commit, *folders)
 
     def resolve_commit(self, revision: str) -> CommitId | None:
         """See `checkout.resolve_commit`."""
@@ -241,13 +241,13 @@ class Git:
         """See `checkout.bring_commit`."""
         return checkout.bring_commit(self.root, remote, name)
 
-    def forks(self, remote: str | None, commit: CommitId) -> list[CommitId] | None:
-        """See `checkout.forks`."""
-        return checkout.forks(self.root, remote, commit)
+    def find_forks(self, remote: str | None, commit: CommitId) -> list[CommitId] | None:
+        """See `checkout.find_forks`."""
+        return checkout.find_forks(self.root, remote, commit)
 
-    def manifests_under(self, prefix: str, besides: Collection[str] = ()) -> list[str]:
-        """See `listing.manifests_under`."""
-        return listing.manifests_under(self.root, prefix, besides)
+    def find_manifests_under(self, prefix: str, besides: Collection[str] = ()) -> list[str]:
+        """See `listing.find_manifests_under`."""
+        return listing.find_manifests_under(self.root, prefix, besides)
 
     def has_known(self, folder: str) -> bool:
         """See `listing.has_known`."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.causes import CauseKind, advice, cause_kind, is_passing
-from reconciler.git.said import MOST_BYTES, keep_both_ends, readable
+from reconciler.git.said import MOST_BYTES, clean_words, keep_both_ends
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # a command that needs it
@@ -128,17 +128,17 @@ def complete_git(
         except subprocess.TimeoutExpired:
             _stop(process)
             raise GitTimeoutError(
-                f"{_name(args)} took longer than {timeout:g} s{_said(errors)}",
+                f"{_name(args)} took longer than {timeout:g} s{_quote_errors(errors)}",
                 hint="try again; if it stays slow, run the same command by hand",
             ) from None
         except BaseException:
             _stop(process)
             raise
-        said = "\n".join(filter(None, (_contents(errors), _signal(args, process.returncode))))
+        said = "\n".join(filter(None, (_contents(errors), _signal_words(args, process.returncode))))
         return CompletedGit(exit_code=process.returncode, stdout=stdout, stderr=said)
 
 
-def _signal(args: tuple[str, ...], exit_code: int) -> str:
+def _signal_words(args: tuple[str, ...], exit_code: int) -> str:
     """What to say if a signal ended git, which then had no time to say anything itself."""
     if exit_code >= 0:
         return ""
@@ -238,13 +238,13 @@ def _contents(errors: IO[bytes]) -> str:
         return ""
     errors.seek(0)
     if size <= MOST_BYTES:
-        return readable(errors.read())
+        return clean_words(errors.read())
     start = errors.read(MOST_BYTES // 2)
     errors.seek(size - MOST_BYTES // 2)
-    return readable(keep_both_ends(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
+    return clean_words(keep_both_ends(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
 
 
-def _said(errors: IO[bytes]) -> str:
+def _quote_errors(errors: IO[bytes]) -> str:
     said = _contents(errors)
     return f": {said}" if said else ""
 
@@ -278,10 +278,10 @@ def ask(
     GitError if git cannot be run, and GitTimeoutError.
     """
 
-    def once() -> CompletedGit:
+    def run_once() -> CompletedGit:
         return run_git(root, *args, timeout=timeout, accept=None, variables=variables)
 
-    return retry(once, may_pass, _QUESTIONS)
+    return retry(run_once, may_pass, _QUESTIONS)
 
 
 def retry(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
-from reconciler.git.gitconfig import values
+from reconciler.git.gitconfig import read_values
 from reconciler.git.lasting import ask_once, keep_blobs, know, know_parent, known_answer
 from reconciler.git.objects import (
     CommitId,
@@ -20,7 +20,7 @@ from reconciler.git.objects import (
     tree_listing,
     tree_question,
 )
-from reconciler.git.pack import Pack, in_order
+from reconciler.git.pack import Pack, sort_entries
 from reconciler.git.tree import Tree, known_tree
 
 _FILE = "100644"
@@ -123,11 +123,11 @@ class _Growth(Struct, frozen=True, kw_only=True):
         level = None if self.before is None else self.before.level(folder.rstrip("/"))
         if level is None:
             about = [tree.removesuffix("^{tree}")]
-            level = parse_entries(ask_once(self.root, *_level(tree), about=about).stdout)
+            level = parse_entries(ask_once(self.root, *_level_question(tree), about=about).stdout)
         return {entry.path: entry for entry in level}
 
     def _add_tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
-        level = in_order(entries)
+        level = sort_entries(entries)
         oid = self.pack.tree(level)
         self.levels[oid] = level
         return oid
@@ -138,7 +138,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
         keep_blobs(self.root, self.files.items())
         for oid, level in self.levels.items():
             listing = level_listing(level)
-            know(self.root, *_level(oid), answer=listing)
+            know(self.root, *_level_question(oid), answer=listing)
             know(self.root, *tree_question(oid), answer=oid)
             if not any(one.is_folder for one in level):
                 know(self.root, *tree_listing(oid), answer=listing)
@@ -164,11 +164,11 @@ def _noun(entry: TreeEntry) -> str:
     return "submodule" if entry.is_submodule else "file"
 
 
-def _level(tree: str) -> tuple[str, ...]:
+def _level_question(tree: str) -> tuple[str, ...]:
     return "ls-tree", "-z", "--full-tree", tree
 
 
-def empty_tree(root: Path) -> ObjectId:
+def write_empty_tree(root: Path) -> ObjectId:
     """The empty tree, which is written into this clone."""
     pack = Pack.of(root)
     oid = pack.tree(())
@@ -200,7 +200,7 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
 
 def _is_signed(root: Path) -> bool:
     """Whether to sign commits: `commit-tree` does not look at commit.gpgSign by itself."""
-    if not values(root, _SIGN):
+    if not read_values(root, _SIGN):
         return False
     return run_git(root, "config", "--type=bool", _SIGN, accept=(0, 1)).text == "true"
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.git.gitconfig import set_value, value
+from reconciler.git.gitconfig import read_value, set_value
 from reconciler.git.kept_refs import BRANCHES, Traces
 from reconciler.git.objects import CommitId
-from reconciler.git.packets import listening
+from reconciler.git.packets import listen_to_packets
 from reconciler.git.remote import (
     ASK_FOR_BRANCH,
     HEAD,
@@ -41,7 +41,7 @@ class NoBranchError(GitError):
         )
 
 
-def default_branch(root: Path, remote: str) -> str:
+def ask_default_branch(root: Path, remote: str) -> str:
     """Ask the remote for its default branch, and remember it if the remote's HEAD names it.
 
     If HEAD names none: the only branch, or else whichever of `main` and `master` the remote has.
@@ -87,11 +87,13 @@ def fetch_shared(root: Path, remote: str, branch: str | None, more: Sequence[str
     found = _fetch_default(root, remote, refs)
     if found is not None:
         return found
-    return _fetch_named(root, remote, default_branch(root, remote), refs)
+    return _fetch_named(root, remote, ask_default_branch(root, remote), refs)
 
 
 def _fetch_named(root: Path, remote: str, branch: str, refs: Sequence[str]) -> FetchedBranch:
-    return _fetched(branch, fetch_refs(root, remote, [check_branch(root, branch), *refs]))
+    return _build_fetched_branch(
+        branch, fetch_refs(root, remote, [check_branch(root, branch), *refs])
+    )
 
 
 def _fetch_default(root: Path, remote: str, refs: Sequence[str]) -> FetchedBranch | None:
@@ -100,9 +102,9 @@ def _fetch_default(root: Path, remote: str, refs: Sequence[str]) -> FetchedBranc
     If nothing is heard, the remembered branch is believed while HEAD is at the same commit, for
     then either name brings the same.
     """
-    known = remembered_branch(root, remote)
+    known = read_remembered_branch(root, remote)
     known_ref = [] if known is None else [check_branch(root, known)]
-    with listening() as packets:
+    with listen_to_packets() as packets:
         fetched = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
         told = packets.default()
     tip = fetched.tips[HEAD]
@@ -112,13 +114,15 @@ def _fetch_default(root: Path, remote: str, refs: Sequence[str]) -> FetchedBranc
         if not may_be_branch(root, told) or not note_branch(root, remote, told, tip):
             return None
         _remember(root, remote, told)
-        return _fetched(told, fetched, tip)
+        return _build_fetched_branch(told, fetched, tip)
     if known is None or tip != fetched.tips[f"{HEADS}{known}"]:
         return None
-    return _fetched(known, fetched)
+    return _build_fetched_branch(known, fetched)
 
 
-def _fetched(branch: str, fetched: FetchedRefs, tip: CommitId | None = None) -> FetchedBranch:
+def _build_fetched_branch(
+    branch: str, fetched: FetchedRefs, tip: CommitId | None = None
+) -> FetchedBranch:
     tips = {ref.removeprefix(HEADS): one for ref, one in fetched.tips.items() if ref != HEAD}
     if tip is not None:
         tips[branch] = tip
@@ -134,9 +138,9 @@ def _setting(remote: str) -> str:
     return f"reconciler.{remote}.branch"
 
 
-def remembered_branch(root: Path, remote: str) -> str | None:
+def read_remembered_branch(root: Path, remote: str) -> str | None:
     """The branch that the remote named last; before that, the one that `git clone` heard."""
-    told = value(root, _setting(remote))
+    told = read_value(root, _setting(remote))
     if told:
         return told
     beside = f"refs/remotes/{remote}/"

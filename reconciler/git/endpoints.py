@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
-from reconciler.git.gitconfig import value, values
+from reconciler.git.gitconfig import read_value, read_values
 from reconciler.git.said import address
 
 
@@ -17,7 +17,7 @@ def check_remote(root: Path, remote: str) -> None:
     Git takes other names for paths or addresses. The name comes from the checkout, so it could lead
     anywhere, and what is there would count as shared.
     """
-    if values(root, f"remote.{remote}.url"):
+    if read_values(root, f"remote.{remote}.url"):
         return  # the usual case; `git remote` also knows remotes that older versions of git wrote
     there = run_git(root, "remote").text.split()
     if remote not in there:
@@ -61,12 +61,12 @@ class Addresses(Struct, frozen=True, kw_only=True):
         return f"let both be the same repository: look at git config --get-regexp '{self.setting}'"
 
 
-def addresses(root: Path, remote: str) -> Addresses:
+def read_addresses(root: Path, remote: str) -> Addresses:
     """The remote's addresses. Raises GitError if there is no remote, or it pushes to several."""
     pushed = check_pushed(root, remote)
     fetched = run_git(root, "remote", "get-url", remote).text
     name = f"remote.{remote}.pushurl"
-    is_named = pushed != fetched and value(root, name)
+    is_named = pushed != fetched and read_value(root, name)
     return Addresses(
         name=remote,
         fetched=address(fetched),
@@ -81,7 +81,10 @@ def check_one_target(root: Path, remote: str) -> None:
     Git is asked only if the configuration does not settle it: a single address stays a single one,
     however `url.*.pushInsteadOf` rewrites it.
     """
-    if values(root, f"remote.{remote}.pushurl") or len(values(root, f"remote.{remote}.url")) != 1:
+    if (
+        read_values(root, f"remote.{remote}.pushurl")
+        or len(read_values(root, f"remote.{remote}.url")) != 1
+    ):
         check_pushed(root, remote)
 
 

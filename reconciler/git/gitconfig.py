@@ -53,20 +53,20 @@ def read_variables(root: Path) -> Sequence[Variable]:
     return _read(root).variables
 
 
-def values(root: Path, name: str) -> list[str | None]:
+def read_values(root: Path, name: str) -> list[str | None]:
     """All values of the variable; where only one is allowed, the last counts. Raises GitError."""
-    return list(_known(root).get(_normal(name), ()))
+    return list(_values_by_name(root).get(_normal_name(name), ()))
 
 
-def value(root: Path, name: str) -> str:
+def read_value(root: Path, name: str) -> str:
     """The variable's value; "" where it has none. Raises GitError."""
-    found = values(root, name)
+    found = read_values(root, name)
     return (found[-1] or "") if found else ""
 
 
-def names(root: Path, beginning: str) -> list[str]:
+def list_names(root: Path, beginning: str) -> list[str]:
     """The names of all variables with that beginning: a section in lower case, with its dot."""
-    return [name for name in _known(root) if name.startswith(beginning)]
+    return [name for name in _values_by_name(root) if name.startswith(beginning)]
 
 
 def set_value(root: Path, name: str, text: str) -> None:
@@ -83,7 +83,7 @@ def forget_variables() -> None:
     _readings.clear()
 
 
-def _known(root: Path) -> Mapping[str, Sequence[str | None]]:
+def _values_by_name(root: Path) -> Mapping[str, Sequence[str | None]]:
     """The values by name, as the files hold them now."""
     known = _readings.get(root)
     if known is None or any(_status(root, file) != was for file, was in known.files.items()):
@@ -92,7 +92,7 @@ def _known(root: Path) -> Mapping[str, Sequence[str | None]]:
 
 
 def _read(root: Path) -> _KnownVariables:
-    found = list(_listed(root))
+    found = list(_list_variables(root))
     by_name: dict[str, list[str | None]] = {}
     for one in found:
         by_name.setdefault(one.name, []).append(one.value)
@@ -102,7 +102,7 @@ def _read(root: Path) -> _KnownVariables:
     return reading
 
 
-def _listed(root: Path) -> Iterator[Variable]:
+def _list_variables(root: Path) -> Iterator[Variable]:
     listing = run_git(root, "config", "--list", "--show-scope", "--show-origin", "-z").stdout
     words = listing.decode("utf-8", "surrogateescape").split("\0")
     for scope, origin, said in zip(words[::3], words[1::3], words[2::3], strict=False):
@@ -118,7 +118,7 @@ def _status(root: Path, file: str) -> _Status | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _normal(name: str) -> str:
+def _normal_name(name: str) -> str:
     """The name as git lists it: only the part between the first and the last dot keeps its case."""
     section, _, rest = name.partition(".")
     between, dot, word = rest.rpartition(".")

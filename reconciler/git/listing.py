@@ -8,18 +8,18 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.git.command import run_git
-from reconciler.git.gitconfig import names
+from reconciler.git.gitconfig import list_names
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 
 _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
-def differing_files(root: Path, commit: CommitId, *folders: str) -> list[str]:
+def list_differing_files(root: Path, commit: CommitId, *folders: str) -> list[str]:
     """The files at or below these folders in which the working tree differs from the commit.
 
     New files count unless git ignores them.
     """
-    literal = (*without_filters(root), "--literal-pathspecs")
+    literal = (*no_filter_options(root), "--literal-pathspecs")
     said = run_git(
         root,
         *literal,
@@ -71,7 +71,7 @@ class Tracked(Struct, frozen=True, kw_only=True):
         return found
 
 
-def tracked(root: Path, *pathspecs: str) -> Tracked:
+def list_tracked(root: Path, *pathspecs: str) -> Tracked:
     """What the index holds under the pathspecs. Raises GitError."""
     listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
     return Tracked(root=root, listing=listing)
@@ -80,20 +80,20 @@ def tracked(root: Path, *pathspecs: str) -> Tracked:
 _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?reconciler/v[0-9]"""
 
 
-def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
+def find_manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
     """The YAML files below the folder with a manifest's `apiVersion`, unless git ignores them.
 
     `prefix`: the folder, as `find_checkout` gives it; `besides`: folders below it to leave out,
     relative to it. The paths are sorted.
     """
     options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
-    where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
-    where += [f":(top,glob,exclude){_escaped(prefix + folder)}/**" for folder in besides]
+    where = [f":(top,glob){_escape_pattern(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
+    where += [f":(top,glob,exclude){_escape_pattern(prefix + folder)}/**" for folder in besides]
     found = run_git(root, "grep", *options, "-e", _MANIFEST, "--", *where, accept=(0, 1))
     return sorted(filter(None, found.stdout.decode("utf-8", "surrogateescape").split("\0")))
 
 
-def _escaped(text: str) -> str:
+def _escape_pattern(text: str) -> str:
     """The text as a pattern that matches nothing else: gitglossary(7), `pathspec`."""
     return re.sub(r"([\\*?\[\]])", r"\\\1", text)
 
@@ -112,7 +112,7 @@ def is_dirty(root: Path, paths: Collection[str]) -> bool:
     """
     changed = run_git(
         root,
-        *without_filters(root),
+        *no_filter_options(root),
         *("--no-optional-locks", "--literal-pathspecs", "status", "--porcelain", "-z"),
         *("--untracked-files=all", "--ignore-submodules=all", "--"),
         *(path or "." for path in paths),
@@ -120,12 +120,14 @@ def is_dirty(root: Path, paths: Collection[str]) -> bool:
     return bool(changed.stdout)
 
 
-def without_filters(root: Path) -> list[str]:
+def no_filter_options(root: Path) -> list[str]:
     """Options with which git compares files as they are.
 
     A filter is a program. `.gitattributes` says which files go through it, and the program may well
     be a file of the checkout.
     """
-    filters = {name.rpartition(".")[0] for name in names(root, "filter.") if name.count(".") > 1}
+    filters = {
+        name.rpartition(".")[0] for name in list_names(root, "filter.") if name.count(".") > 1
+    }
     off = ("clean=", "smudge=", "process=", "required=false")
     return [word for name in sorted(filters) for one in off for word in ("-c", f"{name}.{one}")]

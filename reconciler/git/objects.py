@@ -179,7 +179,7 @@ def read_bounded_blobs(
     wanted = list(dict.fromkeys(oids))
     unknown = [oid for oid in wanted if known_blob(root, oid) is None]
     sizes = {oid: len(known_blob(root, oid) or b"") for oid in wanted}
-    sizes |= zip(unknown, _sizes(root, unknown), strict=True)
+    sizes |= zip(unknown, _read_sizes(root, unknown), strict=True)
     large = frozenset(oid for oid, size in sizes.items() if size > most)
     return read_blobs(root, (oid for oid in wanted if oid not in large)), large
 
@@ -191,11 +191,11 @@ def read_small_blobs(root: Path, oids: Iterable[ObjectId]) -> None:
     """
     unknown = [oid for oid in dict.fromkeys(oids) if known_blob(root, oid) is None]
     if len(unknown) <= MOST_KEPT:
-        sizes = zip(unknown, _sizes(root, unknown), strict=True)
+        sizes = zip(unknown, _read_sizes(root, unknown), strict=True)
         read_blobs(root, (oid for oid, size in sizes if size <= MOST_KEPT_BYTES))
 
 
-def _sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:
+def _read_sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:
     """How many bytes each of these blobs has. Raises GitError if one is missing."""
     asked = "".join(f"{oid}\n" for oid in oids).encode()
     if not asked:

@@ -43,21 +43,21 @@ def pull_request_of(message: str) -> str | None:
     return f"!{found['number']}" if found else None
 
 
-def origins(root: Path, commit: CommitId, folder: str) -> dict[str, Origin]:
+def find_origins(root: Path, commit: CommitId, folder: str) -> dict[str, Origin]:
     """The origin of each file at or below the folder, by path, as far as the history tells.
 
     Only first parents count: the merge is the change, not the commits that led to it. A shallow
     clone says nothing of changes that are older than its history. Raises GitError.
     """
     newest: dict[str, CommitId] = {}
-    for found, paths in _changes(root, commit, folder):
+    for found, paths in _list_changes(root, commit, folder):
         for path in paths:
             newest.setdefault(path, found)
-    told = _told(root, dict.fromkeys(newest.values()))
+    told = _read_origins(root, dict.fromkeys(newest.values()))
     return {path: told[found] for path, found in newest.items() if found in told}
 
 
-def _changes(root: Path, commit: CommitId, folder: str) -> list[tuple[CommitId, list[str]]]:
+def _list_changes(root: Path, commit: CommitId, folder: str) -> list[tuple[CommitId, list[str]]]:
     """Each commit on the line of first parents that changed something there, newest first."""
     plainly = ("--no-show-signature", "--no-renames", "--no-ext-diff", "--name-only", "-z")
     listing = run_git(
@@ -80,7 +80,7 @@ def _changes(root: Path, commit: CommitId, folder: str) -> list[tuple[CommitId, 
     return changes
 
 
-def _told(root: Path, commits: Iterable[CommitId]) -> dict[CommitId, Origin]:
+def _read_origins(root: Path, commits: Iterable[CommitId]) -> dict[CommitId, Origin]:
     asked = "".join(f"{commit}\n" for commit in commits).encode()
     if not asked:
         return {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from reconciler.git.command import run_git
-from reconciler.git.gitconfig import value
+from reconciler.git.gitconfig import read_value
 from reconciler.git.objects import ObjectId, TreeEntry
 
 _KINDS = {"tree": 2, "blob": 3}
@@ -30,7 +30,7 @@ class Pack(Struct, kw_only=True):
     @classmethod
     def of(cls, root: Path) -> "Pack":
         """An empty pack for the clone. Raises GitError."""
-        return cls(hashing=value(root, "extensions.objectFormat") or "sha1")
+        return cls(hashing=read_value(root, "extensions.objectFormat") or "sha1")
 
     def blob(self, content: bytes) -> ObjectId:
         """Add the content of a file."""
@@ -49,9 +49,9 @@ class Pack(Struct, kw_only=True):
 
     def write(self, root: Path) -> None:
         """Have git store all objects. Raises GitError."""
-        run_git(root, "unpack-objects", "-q", stdin=self.packed())
+        run_git(root, "unpack-objects", "-q", stdin=self.pack_bytes())
 
-    def packed(self) -> bytes:
+    def pack_bytes(self) -> bytes:
         """All objects, as git reads a pack."""
         parts = [b"PACK", (2).to_bytes(4, "big"), len(self._contents).to_bytes(4, "big")]
         for kind, content in self._contents.values():
@@ -60,9 +60,9 @@ class Pack(Struct, kw_only=True):
         return body + hashlib.new(self.hashing, body).digest()
 
 
-def in_order(entries: Iterable[TreeEntry]) -> list[TreeEntry]:
+def sort_entries(entries: Iterable[TreeEntry]) -> list[TreeEntry]:
     """The entries of one folder, in git's order."""
-    return sorted(entries, key=_sorted_as)
+    return sorted(entries, key=_sort_key)
 
 
 def _head(kind: int, size: int) -> bytes:
@@ -76,7 +76,7 @@ def _head(kind: int, size: int) -> bytes:
     return bytes(found)
 
 
-def _sorted_as(entry: TreeEntry) -> bytes:
+def _sort_key(entry: TreeEntry) -> bytes:
     """The sort key: a folder's name counts as if it ended in a slash."""
     return _name(entry) + (b"/" if entry.is_folder else b"")
 

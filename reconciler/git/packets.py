@@ -58,7 +58,7 @@ UNHEARD = Packets(file=None)
 
 
 @contextmanager
-def listening() -> Iterator[Packets]:
+def listen_to_packets() -> Iterator[Packets]:
     """Have git write down what it hears, unless a person has git do so already."""
     if os.environ.get(VARIABLE):
         yield UNHEARD

@@ -16,9 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import GitError
-from reconciler.git.commits import empty_tree, write_commit
-from reconciler.git.default import default_branch
-from reconciler.git.endpoints import addresses, check_one_target
+from reconciler.git.commits import write_commit, write_empty_tree
+from reconciler.git.default import ask_default_branch
+from reconciler.git.endpoints import check_one_target, read_addresses
 from reconciler.git.kept_refs import EACH
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor, tree_question
@@ -110,23 +110,23 @@ def push(
         raise GitError(f"{commit} does not follow {expected}: pushing it would lose history")
     attempt = _Attempt(
         root=root,
-        remote=_only_one(root, remote),
+        remote=_require_one_target(root, remote),
         move=Move(ref=ref, commit=commit, expected=expected),
         along=along,
         is_default=is_default,
         others=others,
         timeout=timeout,
     )
-    return attempt.together() or attempt.alone(), attempt.became
+    return attempt.push_together() or attempt.push_alone(), attempt.became
 
 
 def swap(root: Path, remote: str, move: Move, *, timeout: float) -> PushResult:
     """Move one ref of any kind, as `push` does. Nobody else may be able to push the commit."""
-    where = _only_one(root, remote)
-    return _Attempt(root=root, remote=where, move=move, timeout=timeout).alone()
+    where = _require_one_target(root, remote)
+    return _Attempt(root=root, remote=where, move=move, timeout=timeout).push_alone()
 
 
-def _only_one(root: Path, remote: str) -> str:
+def _require_one_target(root: Path, remote: str) -> str:
     """The remote's name. Raises GitError if there is no such remote, or it pushes to several."""
     check_one_target(root, remote)
     return remote
@@ -147,15 +147,15 @@ class _Attempt(Struct, kw_only=True):
     seen: SeenRefs | None = None  # the refs after that; None: they could not be read
     holds: bool = False  # whether the ref, as last read, holds the commit
 
-    def together(self) -> PushResult | None:
+    def push_together(self) -> PushResult | None:
         """Send both moves as one; None if the branch may now be pushed alone."""
         if self.along is None:
             return None
-        result = self._once(self.move, self.along)
+        result = self._send_moves(self.move, self.along)
         if result is None and self.along.expected is not None and self._is_gone(self.along):
             # Somebody has deleted the second ref there; what was fetched of it stays here.
             self.along = replace(self.along, expected=None)
-            result = self._once(self.move, self.along)
+            result = self._send_moves(self.move, self.along)
         tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
         if tip == self.along.commit:
             self.became = Along.MOVED
@@ -174,11 +174,11 @@ class _Attempt(Struct, kw_only=True):
     def _is_gone(self, move: Move) -> bool:
         return self.seen is not None and move.ref not in self.seen.tips
 
-    def alone(self) -> PushResult:
+    def push_alone(self) -> PushResult:
         """Send the first move alone, several times if it is rejected though nobody was faster."""
         pause = _PAUSE_SECONDS
         for number in range(_SENDINGS):
-            result = self._once(self.move)
+            result = self._send_moves(self.move)
             if result is not None:
                 return result
             if self.answer.heard is Heard.DECLINED or number == _SENDINGS - 1:
@@ -186,9 +186,9 @@ class _Attempt(Struct, kw_only=True):
             # Nothing says when another push releases its lock.
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
             pause *= 2
-        return self._refused()
+        return self._declined_result()
 
-    def _once(self, *moves: Move) -> PushResult | None:
+    def _send_moves(self, *moves: Move) -> PushResult | None:
         """Send the moves; None if the push was refused and the ref has not moved."""
         self.answer = send(self.root, self.remote, moves, timeout=self.timeout)
         match self.answer.heard:
@@ -198,7 +198,7 @@ class _Attempt(Struct, kw_only=True):
                 self.became = Along.APART
                 return None
             case Heard.TURNED_AWAY:
-                return self._judge() or self._refused()
+                return self._judge() or self._declined_result()
             case Heard.NOTHING | Heard.TAKEN | Heard.DECLINED | Heard.REJECTED:
                 return self._judge()
             case _:
@@ -217,7 +217,7 @@ class _Attempt(Struct, kw_only=True):
         except GitError as error:
             return PushUnclear(message=f"{said}\n{error}".strip())
         if result is None and heard is Heard.TAKEN:
-            return self._untrue()
+            return self._missing_push_result()
         if result is None and heard is Heard.NOTHING:
             return PushUnclear(message=said)
         return result
@@ -233,7 +233,7 @@ class _Attempt(Struct, kw_only=True):
         self.holds = self._is_held_by(tip)
         self.seen = seen
         if self.holds:
-            return self._landed(seen)
+            return self._judge_landed(seen)
         if tip == self.move.expected:
             return None
         return PushRaced(message=self.answer.message or f"{self.move.ref} has moved")
@@ -250,31 +250,31 @@ class _Attempt(Struct, kw_only=True):
     def _is_squashed(self) -> bool:
         """Whether the ref's tip has the tree of our commit, as where a server has squashed it."""
         tip = self.seen.tips.get(self.move.ref) if self.seen is not None else None
-        return tip is not None and self._tree(tip) == self._tree(self.move.commit)
+        return tip is not None and self._read_tree(tip) == self._read_tree(self.move.commit)
 
-    def _tree(self, commit: CommitId) -> ObjectId:
+    def _read_tree(self, commit: CommitId) -> ObjectId:
         return ObjectId(ask_once(self.root, *tree_question(commit), about=[commit]).text)
 
-    def _landed(self, seen: SeenRefs) -> PushLanded | PushRaced | PushDeclined:
+    def _judge_landed(self, seen: SeenRefs) -> PushLanded | PushRaced | PushDeclined:
         branch = self.move.ref.removeprefix(HEADS)
         if not self.is_default or seen.default == branch:
-            return self._after_others(seen)
-        now = default_branch(self.root, self.remote)
+            return self._judge_others(seen)
+        now = ask_default_branch(self.root, self.remote)
         if now == branch:
-            return self._after_others(seen)
+            return self._judge_others(seen)
         name = self.remote
         return PushDeclined(
             message=f"{now} is now the default branch of {name}, and {branch} no longer is",
             hint="Run it again: it works on the new one then.",
         )
 
-    def _after_others(self, seen: SeenRefs) -> PushLanded | PushRaced:
+    def _judge_others(self, seen: SeenRefs) -> PushLanded | PushRaced:
         """The result of a push that landed: PushRaced if another ledger has moved meanwhile.
 
         Two appliers may claim one run in two ledgers. Each shows its trace before it looks for
         others, so at least one sees the other's here, and reads that ledger before it goes on.
         """
-        if self.others is not None and self.others.moved(seen.tips):
+        if self.others is not None and self.others.have_moved(seen.tips):
             return PushRaced(message="another ledger has moved meanwhile")
         return PushLanded()
 
@@ -287,24 +287,24 @@ class _Attempt(Struct, kw_only=True):
         """
         self.became = Along.APART
         before = along.expected
-        tree = empty_tree(self.root) if before is None else self._tree(before)
+        tree = write_empty_tree(self.root) if before is None else self._read_tree(before)
         made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
         undone = Move(ref=along.ref, commit=made, expected=along.commit)
         send(self.root, self.remote, [undone], timeout=self.timeout)
 
-    def _refused(self) -> PushDeclined:
+    def _declined_result(self) -> PushDeclined:
         """The result of an attempt that was rejected each time, in the remote's words."""
         said = self.answer.message
         is_of_ref = self.answer.heard is not Heard.TURNED_AWAY
-        where = addresses(self.root, self.remote)
+        where = read_addresses(self.root, self.remote)
         if not where.differ:
             return PushDeclined(message=said, hint=self.answer.hint, is_of_ref=is_of_ref)
         said = f"{said}\n{where.difference}"
         return PushDeclined(message=said, hint=where.hint, is_of_ref=is_of_ref)
 
-    def _untrue(self) -> PushDeclined:
+    def _missing_push_result(self) -> PushDeclined:
         name, said = self.move.ref.removeprefix(HEADS), self.answer.message
-        where = addresses(self.root, self.remote)
+        where = read_addresses(self.root, self.remote)
         message = f"the push was taken, and {name} at {where.fetched} does not hold it"
         if self.answer.went is not None:
             message = f"{message}: by the remote's words it went to {self.answer.went}"

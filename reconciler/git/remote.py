@@ -52,11 +52,11 @@ class Others(Struct, frozen=True, kw_only=True):
     kept: Mapping[str, str]  # the other traces' objects, by their refs on the remote
 
     @classmethod
-    def than(cls, own: str, kept: Mapping[str, str]) -> Self:
+    def from_traces(cls, own: str, kept: Mapping[str, str]) -> Self:
         """The traces that have another name than `own`."""
         return cls(own=own, kept={ref: oid for ref, oid in kept.items() if _name_of(ref) != own})
 
-    def moved(self, tips: Mapping[str, str]) -> bool:
+    def have_moved(self, tips: Mapping[str, str]) -> bool:
         """Whether `tips`, the remote's refs now, show a trace that is new or has moved."""
         return any(
             self.kept.get(ref) != tip
@@ -160,7 +160,7 @@ def fetch_refs(
     listed = list_refs(root, *here, *trace_refs(remote))
     commits = {one.name: CommitId(one.oid) for one in listed if one.kind == "commit"}
     if not all(ref in commits for ref in here):
-        commits = dict(zip(here, _tips(root, here), strict=True))
+        commits = dict(zip(here, _read_tips(root, here), strict=True))
     tips = {ref: commits[_local_ref(remote, ref)] for ref in wanted}
     return FetchedRefs(
         tips={ref: tips.get(ref) for ref in refs}, traces=traces_among(remote, listed)
@@ -193,7 +193,7 @@ def _local_ref(remote: str, ref: str) -> str:
     return f"refs/reconciler/{remote}/{ref.removeprefix(HEADS)}"
 
 
-def _tips(root: Path, refs: Sequence[str]) -> list[CommitId]:
+def _read_tips(root: Path, refs: Sequence[str]) -> list[CommitId]:
     """The commits that the refs lead to, even if one holds no commit itself, or is gone again."""
     specs = [f"{ref}^{{commit}}" for ref in refs]
     return [CommitId(line) for line in run_git(root, "rev-parse", *specs).text.split()]

@@ -35,7 +35,7 @@ def keep_both_ends(start: bytes, end: bytes, left_out: int) -> bytes:
     return b"%s\n(%d bytes of what git said are left out here)\n%s" % (head, missing, tail)
 
 
-def readable(raw: bytes) -> str:
+def clean_words(raw: bytes) -> str:
     """What git wrote, without credentials, colours, control characters and git's `hint:` lines."""
     text = _ESCAPE.sub("", raw.decode("utf-8", "backslashreplace")).replace("\r", "\n")
     text = without_credentials(_CONTROL.sub(" ", text))

@@ -118,15 +118,15 @@ def send(
     # Git takes no refspecs for a remote to which it mirrors everything.
     settings: tuple[str, ...] = ("-c", f"remote.{remote}.mirror=false")
 
-    def once() -> CompletedGit:
+    def push_once() -> CompletedGit:
         return run_git(root, *settings, *command, timeout=timeout, accept=None)
 
     try:
-        done = retry(once, _is_busy, _TO_THE_BUSY)
+        done = retry(push_once, _is_busy, _TO_THE_BUSY)
         for said, without in _UNSUPPORTED.items():
             if said in done.stderr:
                 settings = (*settings, *without)
-                done = retry(once, _is_busy, _TO_THE_BUSY)
+                done = retry(push_once, _is_busy, _TO_THE_BUSY)
     except GitTimeoutError as error:
         return PushAnswer(heard=Heard.NOTHING, message=str(error))
     return read_answer(done, moves[0].spec)
@@ -145,7 +145,7 @@ def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
     said = remote_words(done.stderr)
     message = "\n".join(words for words in (said, summary) if words)
     if summary and own[0][0] == "!":
-        return _rejection(summary, message, done.stderr)
+        return _judge_rejection(summary, message, done.stderr)
     if done.exit_code == 0:
         elsewhere = [line[1] for line in answers if line[1].startswith(spec.partition(":")[0])]
         named = next((line.partition(":")[2] for line in elsewhere if line != spec), None)
@@ -154,10 +154,10 @@ def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
     if summary:
         return PushAnswer(heard=Heard.NOTHING, message=message)
     message = done.stderr or f"git push ended with exit code {done.exit_code} and no answer"
-    return _silence(message, done.stderr)
+    return _judge_silence(message, done.stderr)
 
 
-def _silence(message: str, said: str) -> PushAnswer:
+def _judge_silence(message: str, said: str) -> PushAnswer:
     """The answer where the remote has said nothing about the ref."""
     hint = advice(said)
     if _NOT_ATOMIC in said:
@@ -175,7 +175,7 @@ def _silence(message: str, said: str) -> PushAnswer:
     return PushAnswer(heard=heard, message=message, hint=hint)
 
 
-def _rejection(summary: str, message: str, said: str) -> PushAnswer:
+def _judge_rejection(summary: str, message: str, said: str) -> PushAnswer:
     if summary.startswith("[remote failure]"):
         return PushAnswer(
             heard=Heard.NOTHING, message=message

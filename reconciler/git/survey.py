@@ -22,7 +22,7 @@ class CloneKind(Struct, frozen=True, kw_only=True):
     sparse: bool  # not every file is checked out
 
 
-def version(folder: Path) -> tuple[str, bool]:
+def read_version(folder: Path) -> tuple[str, bool]:
     """Git's version, and whether it is new enough. Raises GitError if there is no git."""
     said = run_git(folder, "--version").text
     found = _VERSION.search(said)
@@ -32,13 +32,13 @@ def version(folder: Path) -> tuple[str, bool]:
     return found[0], numbers >= OLDEST
 
 
-def identity(root: Path) -> str:
+def read_identity(root: Path) -> str:
     """The identity that commits will have: `NAME <ADDRESS>`. Raises GitError if git knows none."""
     run_git(root, "var", "GIT_AUTHOR_IDENT")
     return _STAMP.sub("", run_git(root, "var", "GIT_COMMITTER_IDENT").text)
 
 
-def kind(root: Path) -> CloneKind:
+def read_clone_kind(root: Path) -> CloneKind:
     """What kind of clone it is. Raises GitError."""
     filters = run_git(
         root,
@@ -70,7 +70,7 @@ def rehearse(
     return send(root, remote, [move], timeout=timeout, dry_run=True)
 
 
-def last_pushed(root: Path, commit: CommitId, trailer: str) -> str | None:
+def find_last_push(root: Path, commit: CommitId, trailer: str) -> str | None:
     """When the newest commit with the trailer was made (ISO 8601), as far as the history goes."""
     found = run_git(
         root,

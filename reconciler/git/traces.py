@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
-from reconciler.git.gitconfig import set_value, value
+from reconciler.git.gitconfig import read_value, set_value
 from reconciler.git.kept_refs import (
     BRANCH_MARK,
     BRANCHES,
@@ -36,7 +36,7 @@ from reconciler.git.objects import (
 )
 from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import FETCH, read_refs
-from reconciler.git.said import readable
+from reconciler.git.said import clean_words
 from reconciler.git.sending import Move
 from reconciler.git.tree import known_tree
 
@@ -76,7 +76,7 @@ def remember_next(
     return not moved.exit_code
 
 
-def remembered(root: Path, name: str) -> ObjectId | None:
+def read_remembered(root: Path, name: str) -> ObjectId | None:
     """The tree that this clone last remembered under the name."""
     return _resolve(root, f"{SEEN}/{name}^{{tree}}")
 
@@ -98,9 +98,9 @@ def keep(
     server has refused. `known`: the traces, if nothing but this process has moved them since they
     were read. Raises GitError if git fails here.
     """
-    tree = folder_tree(root, commit, folder)
+    tree = read_folder_tree(root, commit, folder)
     reason = "its refusal is remembered"
-    held = _held(root, remote, name, known)
+    held = _read_held_traces(root, remote, name, known)
     for place in _places(root, remote, name, held) if tree is not None else ():
         result = _keep_at(root, remote, place, tree or ObjectId(""), held, continues)
         if not isinstance(result, PushDeclined):
@@ -122,7 +122,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     tree: ObjectId
 
 
-def next_trace(
+def make_next_trace(
     root: Path,
     remote: str,
     name: str,
@@ -132,13 +132,13 @@ def next_trace(
     known: Traces | None = None,
 ) -> Trace | None:
     """The trace that `keep` would push; None if there is none, or it needs its own push."""
-    tree = folder_tree(root, commit, folder)
-    held = _held(root, remote, name, known)
+    tree = read_folder_tree(root, commit, folder)
+    held = _read_held_traces(root, remote, name, known)
     place = next(iter(_places(root, remote, name, held)), None)
-    alone = value(root, _alone(remote))
+    alone = read_value(root, _alone_setting(remote))
     if tree is None or place is None or alone == place.prefix:
         return None
-    move = _next(root, place, tree, held.get(place.here), continues)
+    move = _make_move(root, place, tree, held.get(place.here), continues)
     if move is None:
         return None
     return Trace(move=move, here=place.here, prefix=place.prefix, tree=tree)
@@ -146,7 +146,7 @@ def next_trace(
 
 def note_apart(root: Path, remote: str, trace: Trace) -> None:
     """Note that the server does not move such a trace together with a branch."""
-    set_value(root, _alone(remote), trace.prefix)
+    set_value(root, _alone_setting(remote), trace.prefix)
 
 
 class _TracePlace(Struct, frozen=True, kw_only=True):
@@ -173,10 +173,10 @@ class _HeldTrace(Struct, frozen=True, kw_only=True):
 def _places(
     root: Path, remote: str, name: str, held: Mapping[str, _HeldTrace]
 ) -> list[_TracePlace]:
-    here, here_on_branch = _here(remote, name)
+    here, here_on_branch = _local_refs(remote, name)
     beside = _TracePlace(name=name, ref=f"{THERE}/{name}", here=here, next=_ON_BRANCH)
     branch = _TracePlace(name=name, ref=f"{BRANCHES}/{name}", here=here_on_branch, next=_NOWHERE)
-    known = value(root, _setting(remote, name))
+    known = read_value(root, _setting(remote, name))
     if known == _NOWHERE:
         return []
     if known == _ON_BRANCH or branch.here in held:
@@ -184,14 +184,16 @@ def _places(
     return [beside, branch]
 
 
-def _here(remote: str, name: str) -> tuple[str, str]:
+def _local_refs(remote: str, name: str) -> tuple[str, str]:
     """The refs here for a trace beside the remote's branches, and for a trace on a branch."""
     return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
 
 
-def _held(root: Path, remote: str, name: str, known: Traces | None = None) -> dict[str, _HeldTrace]:
+def _read_held_traces(
+    root: Path, remote: str, name: str, known: Traces | None = None
+) -> dict[str, _HeldTrace]:
     """What these two refs hold, by their names; a ref that does not exist is left out."""
-    refs = _here(remote, name)
+    refs = _local_refs(remote, name)
     if known is None:
         known = traces_among(remote, list_refs(root, *refs))
     found = {}
@@ -208,11 +210,11 @@ def _setting(remote: str, name: str) -> str:
     return f"reconciler.{remote}/{name}.trace"
 
 
-def _alone(remote: str) -> str:
+def _alone_setting(remote: str) -> str:
     return f"reconciler.{remote}.traceAlone"  # the prefix of traces that need their own push
 
 
-def _next(
+def _make_move(
     root: Path,
     place: _TracePlace,
     tree: ObjectId,
@@ -239,7 +241,7 @@ def _keep_at(
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> str | PushDeclined | None:
     for _ in range(_TRIES):
-        move = _next(root, place, tree, held.get(place.here), continues)
+        move = _make_move(root, place, tree, held.get(place.here), continues)
         if move is None:
             return None
         answer = swap(root, remote, move, timeout=_KEEPING_SECONDS)
@@ -249,7 +251,7 @@ def _keep_at(
                 return None
             case PushRaced():
                 _refresh(root, remote, place)
-                held = _held(root, remote, place.name)
+                held = _read_held_traces(root, remote, place.name)
             case PushDeclined():
                 return answer
             case PushUnclear():
@@ -271,11 +273,11 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
 def read_author(root: Path, ref: str) -> str:
     """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
-    said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
+    said = clean_words(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
     return said or "somebody: there is no commit in it"
 
 
-def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
+def find_last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
     """The folder's tree in the newest commit with the trailer, up to `commit`, that changed it.
 
     All lines of history count, because a merge can have taken the other side. None if there is no
@@ -293,7 +295,7 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
     found, *changes = listing.decode("utf-8", "surrogateescape").split("\0")
     if not found:
         return None
-    return _folder_among(changes, folder) or _at(root, CommitId(found), folder)
+    return _folder_among(changes, folder) or _find_object(root, CommitId(found), folder)
 
 
 def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
@@ -307,7 +309,7 @@ def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
     return None
 
 
-def folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+def read_folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if the commit has no such folder."""
     tree = known_tree(root, commit)
     if tree is not None:
@@ -315,20 +317,20 @@ def folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None:
         if there is not None:
             know(root, *tree_listing(there), answer=tree.files_of(path))
         return there
-    found = _at(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
+    found = _find_object(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
     return found and _resolve(root, f"{found}^{{tree}}")
 
 
-def _at(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+def _find_object(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The object at the path in the commit; None if there is none."""
-    return _asked(root, *folder_question(commit, path), about=commit)
+    return _ask_for_object(root, *folder_question(commit, path), about=commit)
 
 
 def _resolve(root: Path, spec: str) -> ObjectId | None:
     about = spec.partition("^")[0]
-    return _asked(root, "rev-parse", "--verify", "--quiet", spec, about=about)
+    return _ask_for_object(root, "rev-parse", "--verify", "--quiet", spec, about=about)
 
 
-def _asked(root: Path, *command: str, about: str) -> ObjectId | None:
+def _ask_for_object(root: Path, *command: str, about: str) -> ObjectId | None:
     found = ask_once(root, *command, about=[about], accept=(0, 1, 128)).text
     return ObjectId(found) if found else None

@@ -32,30 +32,33 @@ class Tree:
     def under(self, folder: str) -> list[TreeEntry]:
         """The entries at or in the folder, or all of them for "". No folder is an entry."""
         if not folder:
-            return list(_parsed(self._listing.split(b"\0")))
+            return list(_parse_records(self._listing.split(b"\0")))
         own = self.at(folder)
-        inside = list(_parsed(self._inside(folder)))
+        inside = list(_parse_records(self._records_inside(folder)))
         return inside if own is None else [own, *inside]
 
     def has_more(self, folder: str, most: int) -> bool:
         """Whether more than `most` files lie in the folder; they are not even parsed."""
-        files = (one for one in self._inside(folder) if not one.startswith(_FOLDER_RECORD))
+        files = (one for one in self._records_inside(folder) if not one.startswith(_FOLDER_RECORD))
         return next(islice(files, most, None), None) is not None
 
     def at(self, path: str) -> TreeEntry | None:
         """The entry at exactly that path; None if there is nothing, or a folder."""
-        found = self._at(path)
+        found = self._entry_at(path)
         return None if found is None or found.is_folder else found
 
     def folder(self, path: str) -> ObjectId | None:
         """The id of the folder at exactly that path; None if there is none."""
-        found = self._at(path)
+        found = self._entry_at(path)
         return found.oid if found is not None and found.is_folder else None
 
     def files_of(self, folder: str) -> str:
         """What `tree_listing` lists for the folder by its id."""
         start = len(folder) + 1
-        return "".join(entry_line(one, one.path[start:]) for one in _parsed(self._inside(folder)))
+        return "".join(
+            entry_line(one, one.path[start:])
+            for one in _parse_records(self._records_inside(folder))
+        )
 
     def level(self, folder: str) -> list[TreeEntry] | None:
         """What lies directly in the folder ("": the top), by bare names, in git's order.
@@ -65,24 +68,28 @@ class Tree:
         if len(self._listing) > _MOST_TO_SEARCH:
             return None
         start = len(folder) + 1 if folder else 0
-        inside = self._inside(folder) if folder else filter(None, self._listing.split(b"\0"))
+        inside = (
+            self._records_inside(folder) if folder else filter(None, self._listing.split(b"\0"))
+        )
         entries = map(parse_entry, inside)
         return [
             replace(one, path=one.path[start:]) for one in entries if "/" not in one.path[start:]
         ]
 
-    def beginning(self, *names: str) -> list[TreeEntry]:
+    def entries_beginning(self, *names: str) -> list[TreeEntry]:
         """The entries whose names, without their folders, begin with one of these."""
-        return [entry for name in names for entry in _parsed(self._named(name.encode()))]
+        return [
+            entry for name in names for entry in _parse_records(self._records_named(name.encode()))
+        ]
 
-    def _at(self, path: str) -> TreeEntry | None:
-        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
+    def _entry_at(self, path: str) -> TreeEntry | None:
+        found = self._records_from(path.encode("utf-8", "surrogateescape") + b"\0")
         return next((parse_entry(record) for record in found), None)
 
-    def _inside(self, folder: str) -> Iterator[bytes]:
-        return self._from(folder.encode("utf-8", "surrogateescape") + b"/")
+    def _records_inside(self, folder: str) -> Iterator[bytes]:
+        return self._records_from(folder.encode("utf-8", "surrogateescape") + b"/")
 
-    def _from(self, beginning: bytes) -> Iterator[bytes]:
+    def _records_from(self, beginning: bytes) -> Iterator[bytes]:
         """The records whose paths have that beginning: in git's order they follow one another."""
         found = self._listing.find(b"\t" + beginning)
         while found >= 0 and self._tab(found) != found:  # a path can hold a tab as well
@@ -95,7 +102,7 @@ class Tree:
             yield self._listing[start:end]
             start = end + 1
 
-    def _named(self, name: bytes) -> Iterator[bytes]:
+    def _records_named(self, name: bytes) -> Iterator[bytes]:
         found = self._listing.find(name)
         while found >= 0:
             end = self._listing.find(b"\0", found)
@@ -125,7 +132,7 @@ def known_tree(root: Path, commit: str) -> Tree | None:
     return None if listing is None else Tree(listing)
 
 
-def _parsed(records: Iterable[bytes]) -> Iterator[TreeEntry]:
+def _parse_records(records: Iterable[bytes]) -> Iterator[TreeEntry]:
     """The entries of these records that are no folders."""
     for record in records:
         if record and not record.startswith(_FOLDER_RECORD):

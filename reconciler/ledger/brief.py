@@ -90,7 +90,7 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
     evidence: ClassVar[Any] = None
     in_full: ClassVar[Any] = FullRecord
 
-    def after(self, event: Event) -> "BriefRecord | None":
+    def with_event(self, event: Event) -> "BriefRecord | None":
         """The record after the event; None where only a full record can express it.
 
         This runs for each event of a ledger, so it makes as few calls as possible.

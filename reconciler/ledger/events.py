@@ -158,7 +158,7 @@ class Adopted(_Event, frozen=True, kw_only=True):
     reason: str = ""
     evidence: Any = None  # what the service said about the instance
 
-    def as_claim(self) -> Claim:
+    def implied_claim(self) -> Claim:
         """The claim that this event stands for; it expires the moment it is made."""
         claimed = ClaimedRun(
             digest=self.digest,

@@ -87,7 +87,7 @@ def append_events(
     active = with_line_end(active)
     if len(active) < SEAL_BYTES:
         return {ACTIVE: active + lines}
-    sealed = _sealed(names, "")
+    sealed = _sealed_files(names, "")
     number = sealed[-1].last + 1 if sealed else 1
     name = f"ledger-{number:06d}.jsonl"
     changes: dict[str, bytes | None] = {ACTIVE: lines, name: active}
@@ -105,7 +105,7 @@ def append_events(
 
 def ledger_order(names: Iterable[str], folder: str) -> list[str]:
     """The sealed files in the order in which they were written. Raises LedgerError for a gap."""
-    return [sealed.name for sealed in _sealed(names, folder)]
+    return [sealed.name for sealed in _sealed_files(names, folder)]
 
 
 def with_line_end(content: bytes) -> bytes:
@@ -113,7 +113,7 @@ def with_line_end(content: bytes) -> bytes:
     return content if content.endswith(b"\n") or not content else content + b"\n"
 
 
-def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
+def _sealed_files(names: Iterable[str], folder: str) -> list[_Sealed]:
     found = []
     for name in names:
         match = _SEALED.fullmatch(name)

@@ -64,7 +64,7 @@ class Ledger:
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
         """Fold events, oldest first. Raises LedgerError where they contradict each other."""
-        return cls({}, {}, 0).extended(events)
+        return cls({}, {}, 0).with_events(events)
 
     @property
     def started(self) -> Mapping[Digest, Sequence[RunId]]:
@@ -104,7 +104,7 @@ class Ledger:
         record = self.records.get(run)
         return record is not None and record.may_have_started
 
-    def extended(self, events: Iterable[Event]) -> Self:
+    def with_events(self, events: Iterable[Event]) -> Self:
         """A new ledger with these events after this ledger's own."""
         records, claims, length = dict(self.records), dict(self.claims), self.length
         for event in events:
@@ -113,14 +113,14 @@ class Ledger:
                 claims[event.claim] = _claim(records, event)
                 continue
             record = records.get(event.run)
-            brief = record.after(event) if type(record) is BriefRecord else None
+            brief = record.with_event(event) if type(record) is BriefRecord else None
             if brief is not None:
                 records[event.run] = brief
                 continue
             if isinstance(event, _OF_A_CLAIM):
                 _check_claimed(event, claims)
             elif isinstance(event, Adopted):
-                claims[event.claim] = event.as_claim()
+                claims[event.claim] = event.implied_claim()
             records[event.run] = with_outcome(record, event)
         return type(self)(records, claims, length)
 
@@ -130,7 +130,7 @@ class Ledger:
             return self
         records = {
             run: msgspec.structs.replace(
-                record.full(), until=min(record.until, lapsed[record.claim])
+                record.full_value(), until=min(record.until, lapsed[record.claim])
             )
             if record.claim is not None and record.claim in lapsed
             else record
@@ -158,7 +158,8 @@ class Ledger:
         wanted = [
             event
             for run, of_it in of_run.items()
-            if run not in self.records or _after(self.records[run], of_it) != self.records[run]
+            if run not in self.records
+            or _with_outcomes(self.records[run], of_it) != self.records[run]
             for event in of_it
         ]
         return claims + wanted
@@ -167,7 +168,7 @@ class Ledger:
 _OF_A_CLAIM = (Rejected, Unknown, Absent)
 
 
-def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
+def _with_outcomes(record: Record, outcomes: Iterable[Outcome]) -> Record:
     for event in outcomes:
         record = with_outcome(record, event)
     return record
@@ -202,10 +203,10 @@ def _claim_each(records: dict[RunId, Record], event: Claim) -> None:
                 "outcome: two histories were merged",
                 hint=LOST,
             )
-        records[run] = _claimed(run, claimed, event, until)
+        records[run] = _claimed_record(run, claimed, event, until)
 
 
-def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> FullRecord:
+def _claimed_record(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> FullRecord:
     return FullRecord(
         run=run,
         phase=Phase.CLAIMED,

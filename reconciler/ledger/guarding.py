@@ -36,7 +36,7 @@ class Guarded(Struct, frozen=True, kw_only=True):
     apart: frozenset[str] = frozenset()  # folders of `branch` from a branch other than `named`
     prefix: str = ""  # the working directory in the repository; shown paths are relative to it
 
-    def shown(self, folder: str) -> str:
+    def shown_path(self, folder: str) -> str:
         """The folder as a path that git takes in the working directory."""
         inside = folder.startswith(self.prefix)
         return folder.removeprefix(self.prefix) if inside else f":/{folder}"
@@ -47,13 +47,15 @@ def find_edited_ledgers(guarded: Guarded) -> list[Problem]:
 
     A ledger that was moved whole to another folder, or copied, was not edited.
     """
-    problems = [_problem_here(folder, guarded) for folder in guarded.here]
+    problems = [_edited_problem(folder, guarded) for folder in guarded.here]
     found = {folder for folder, one in zip(guarded.here, problems, strict=True) if one}
-    gone = [_problem_gone(folder, guarded) for folder in guarded.fork or () if folder not in found]
+    gone = [
+        _removed_problem(folder, guarded) for folder in guarded.fork or () if folder not in found
+    ]
     return sorted(one for one in (*problems, *gone) if one is not None)
 
 
-def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
+def _edited_problem(folder: str, guarded: Guarded) -> Problem | None:
     """What is wrong with the checkout's ledger, compared with the branch's."""
     here = guarded.here[folder]
     theirs = guarded.branch.get(folder)
@@ -64,16 +66,21 @@ def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
     if theirs is not None:
         whole = _text(theirs)
         if not whole.startswith(text):
-            return _problem(_first(here, folder, whole), _forged(text, whole), folder, guarded)
+            return _problem(
+                _first_difference(here, folder, whole),
+                _describe_forgery(text, whole),
+                folder,
+                guarded,
+            )
         return None
     if any(_text(one).startswith(text) for one in guarded.branch.values()):
         return None
     return _problem(
-        Place(file=_last(here, folder)), "the branch has no such ledger", folder, guarded
+        Place(file=_last_path(here, folder)), "the branch has no such ledger", folder, guarded
     )
 
 
-def _forged(here: bytes, theirs: bytes) -> str:
+def _describe_forgery(here: bytes, theirs: bytes) -> str:
     lines = zip_longest(here.splitlines(), theirs.splitlines(), fillvalue=b"")
     if marks_conflict(next((own for own, other in lines if own != other), b"")):
         return "a merge conflict stands in the ledger"
@@ -82,7 +89,7 @@ def _forged(here: bytes, theirs: bytes) -> str:
     return "the line differs from the branch's"
 
 
-def _problem_gone(folder: str, guarded: Guarded) -> Problem | None:
+def _removed_problem(folder: str, guarded: Guarded) -> Problem | None:
     """What the change has taken away from the ledger at the fork."""
     before = _text(guarded.fork[folder]) if guarded.fork else b""
     here = guarded.here.get(folder)
@@ -94,7 +101,7 @@ def _problem_gone(folder: str, guarded: Guarded) -> Problem | None:
     if here is None:
         place, what = Place(file=f"{folder}/{ACTIVE}"), "the ledger was deleted here"
     else:
-        place, what = _first(here, folder, before), "lines were taken away from here on"
+        place, what = _first_difference(here, folder, before), "lines were taken away from here on"
     return _problem(place, what, folder, guarded)
 
 
@@ -103,21 +110,21 @@ def _problem(place: Place, what: str, folder: str, guarded: Guarded) -> Problem:
         place=replace(place, file=place.file.removeprefix(guarded.prefix)),
         code=CODE,
         message=f"{what}: only the reconciler writes the ledger, and nothing starts once it is "
-        f"edited. {_UNDO}{_undo(folder, guarded)}",
+        f"edited. {_UNDO}{_undo_command(folder, guarded)}",
     )
 
 
 _UNDO = "Undo it: "
 
 
-def way_back(problem: Problem) -> str:
+def undo_advice(problem: Problem) -> str:
     """What undoes a problem of `find_edited_ledgers`: the command, and what else one must know."""
     return problem.message.rpartition(_UNDO)[2]
 
 
-def _undo(folder: str, guarded: Guarded) -> str:
+def _undo_command(folder: str, guarded: Guarded) -> str:
     theirs = guarded.branch.get(folder)
-    path = quote(guarded.shown(folder))
+    path = quote(guarded.shown_path(folder))
     if folder in guarded.apart:
         return f"`git rm -r -- {path}`, for {guarded.named} has no ledger there"
     if theirs is None:
@@ -135,7 +142,7 @@ def _text(files: Files) -> bytes:
         return b"".join(with_line_end(files[name]) for name in sorted(files))
 
 
-def _first(files: Files, folder: str, other: bytes) -> Place:
+def _first_difference(files: Files, folder: str, other: bytes) -> Place:
     """The place of the ledger's first line that differs from the other's, or of its last line."""
     theirs = iter(other.splitlines(keepends=True))
     last = Place(file=f"{folder}/{ACTIVE}")
@@ -157,5 +164,5 @@ def _lines(files: Files) -> Iterator[tuple[str, int, bytes]]:
             yield name, number, line
 
 
-def _last(files: Files, folder: str) -> str:
+def _last_path(files: Files, folder: str) -> str:
     return f"{folder}/{min(files, default=ACTIVE)}"

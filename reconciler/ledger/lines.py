@@ -29,11 +29,11 @@ def decode_events(content: bytes, file: str) -> Iterable[Event]:
     with malformed times or run ids, or anything else that is not one whole event. The error may
     come only after the events before that line have been yielded.
     """
-    whole = _whole(content)
+    whole = _decode_at_once(content)
     if whole is None:
-        return _checked(content, file, _one_by_one(content, file))
+        return _check_events(content, file, _decode_lines(content, file))
     special = [one for one in whole if one.v != VERSION or type(one) in _CLAIMS]
-    return whole if all(map(_is_sound, special)) else _checked(content, file, whole)
+    return whole if all(map(_is_sound, special)) else _check_events(content, file, whole)
 
 
 def _is_sound(event: Event) -> bool:
@@ -47,18 +47,18 @@ def _is_sound(event: Event) -> bool:
     return True
 
 
-def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Event]:
+def _check_events(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Event]:
     """The events as they are. Raises LedgerError when it reaches one that is wrong."""
     for number, event in enumerate(found, start=1):
         if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
             line = content.split(b"\n")[number - 1]
-            raise _unreadable(line, file, number, f"its `v` is not {ADOPTED_VERSION}")
+            raise _unreadable_error(line, file, number, f"its `v` is not {ADOPTED_VERSION}")
         if isinstance(event, _CLAIMS):
-            _check_told(event, file, number)
+            _check_claim_line(event, file, number)
         yield event
 
 
-def _whole(content: bytes) -> Sequence[Event] | None:
+def _decode_at_once(content: bytes) -> Sequence[Event] | None:
     """All events, decoded at once, which is faster; None where some line is not exactly one event.
 
     Inside a JSON object, `}`, a line feed and `{` never follow each other. So if every line feed
@@ -75,7 +75,7 @@ def _whole(content: bytes) -> Sequence[Event] | None:
     return events if len(events) == feeds + 1 else None
 
 
-def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
+def _decode_lines(content: bytes, file: str) -> Iterator[Event]:
     """The events, line by line. Raises LedgerError for the first line that is none."""
     lines = content.split(b"\n")
     if lines[-1] == b"":
@@ -84,7 +84,7 @@ def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
         try:
             yield _decoder.decode(line)
         except _UNREADABLE as error:
-            raise _unreadable(line, file, number, str(error)) from None
+            raise _unreadable_error(line, file, number, str(error)) from None
 
 
 def marks_conflict(line: bytes) -> bool:
@@ -106,10 +106,10 @@ RESTORE = "Restore the file from the branch's history; nothing is started until 
 _MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
 
-def _check_told(event: Claim | Adopted, file: str, number: int) -> None:
+def _check_claim_line(event: Claim | Adopted, file: str, number: int) -> None:
     """Raise LedgerError for a claim with a malformed time or run id."""
     try:
-        _check_claim(event.as_claim() if isinstance(event, Adopted) else event)
+        _check_claim(event.implied_claim() if isinstance(event, Adopted) else event)
     except ValueError as error:
         what = f"not a ledger event: {error}"
         raise LedgerError(what, hint=RESTORE, file=file, line=number) from None
@@ -137,7 +137,7 @@ def _times(claim: Claim) -> tuple[str, ...]:
     return claim.at, claim.until, claim.looked_at or claim.at
 
 
-def _unreadable(line: bytes, file: str, number: int, why: str) -> LedgerError:
+def _unreadable_error(line: bytes, file: str, number: int, why: str) -> LedgerError:
     what, hint = f"not a ledger event: {why}", RESTORE
     read = _object(line)
     version, known = read.get("v"), {VERSION}

@@ -35,16 +35,16 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
     `adopted`: a start counts, however it became known.
     """
     if isinstance(record, BriefRecord):
-        brief = record.after(event)
-        return _in_full(record.full(), event) if brief is None else brief
-    return _in_full(record, event)
+        brief = record.with_event(event)
+        return _update_full(record.full_value(), event) if brief is None else brief
+    return _update_full(record, event)
 
 
-def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
+def _update_full(record: FullRecord | None, event: Outcome) -> FullRecord:
     if isinstance(event, Triggered):
-        return _triggered(record, event)
+        return _with_triggered(record, event)
     if isinstance(event, Adopted):
-        return _adopted(record, event)
+        return _with_adopted(record, event)
     if record is None:
         raise LedgerError(
             f"the ledger has {event_kind(event)} for {event.run}, which was never claimed",
@@ -52,21 +52,21 @@ def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
         )
     match event:
         case Observed() | Cancelled():
-            return _of_instance(record, event)
+            return _with_instance_event(record, event)
         case Resolved():
-            return _resolved(record, event)
+            return _with_resolved(record, event)
         case Rejected() | Unknown() | Absent():
             # A late applier may write about a claim that others have settled meanwhile.
             if record.phase in STARTED or event.claim != record.claim:
                 return record
-            return _not_started(record, event)
+            return _with_claim_outcome(record, event)
         case _:
             assert_never(event)
 
 
-def _triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
+def _with_triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
     """Add the start to the record. Two claims make two starts, even with one instance id."""
-    claim = _kept(record.claim, event.claim or record.claim) if record else event.claim
+    claim = _reuse_equal(record.claim, event.claim or record.claim) if record else event.claim
     start = Start(
         claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
     )
@@ -87,38 +87,38 @@ def _triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
         return record
     starts = _with_start(record.starts, start)
     if record.phase in STARTED or (record.phase in UNSETTLED and claim != record.claim):
-        return _started_late(record, starts)
+        return _with_late_start(record, starts)
     return msgspec.structs.replace(
         record,
         phase=Phase.TRIGGERED,
-        digest=_kept(record.digest, event.digest),
+        digest=_reuse_equal(record.digest, event.digest),
         trigger_time=event.trigger_time,
         flow_id=event.flow_id,
         claim=claim,
         starts=starts,
         acknowledged=False,
-        error=_twice(starts),
+        error=_double_start_error(starts),
         evidence=event.evidence,
     )
 
 
-def _started_late(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
+def _with_late_start(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
     """Add the start of a late applier. It says nothing about the outcome of the newest claim."""
     is_news = len(starts) > len(record.starts)
     return msgspec.structs.replace(
         record,
         starts=starts,
-        error=_twice(starts) if is_news or not record.acknowledged else record.error,
+        error=_double_start_error(starts) if is_news or not record.acknowledged else record.error,
         acknowledged=record.acknowledged and not is_news,
     )
 
 
-def _kept(known: _Text, told: _Text) -> _Text:
+def _reuse_equal(known: _Text, told: _Text) -> _Text:
     """The known text if both are equal, because each event has a copy, which takes memory."""
     return known if known == told else told
 
 
-def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
+def _with_adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
     """Add a start by hand. Raises LedgerError where the run's claim has no outcome yet.
 
     That cannot happen on one branch: whoever adopts a run has read its claim, and whoever claims it
@@ -137,7 +137,7 @@ def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
             return record
         starts = (*record.starts, start)
         return msgspec.structs.replace(
-            record, starts=starts, error=_twice(starts), acknowledged=False
+            record, starts=starts, error=_double_start_error(starts), acknowledged=False
         )
     return FullRecord(
         run=event.run,
@@ -168,7 +168,7 @@ def _is_the_same(one: Start, other: Start) -> bool:
     return one.inferred or (one.claim == other.claim and not other.inferred)
 
 
-def _twice(starts: Sequence[Start]) -> str | None:
+def _double_start_error(starts: Sequence[Start]) -> str | None:
     """The error of a run that has more than one start, in words; None for others."""
     if len(starts) < 2:  # noqa: PLR2004 - "twice" begins at two
         return None
@@ -176,15 +176,18 @@ def _twice(starts: Sequence[Start]) -> str | None:
     return f"started twice: {' and '.join(each)}"
 
 
-def _not_started(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
+def _with_claim_outcome(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
     match event:
         case Unknown():
             return msgspec.structs.replace(
-                record, phase=Phase.UNKNOWN, error=_twice(record.starts), evidence=event.seen
+                record,
+                phase=Phase.UNKNOWN,
+                error=_double_start_error(record.starts),
+                evidence=event.seen,
             )
         case Rejected() | Absent() if record.starts:
             # This claim has started nothing, but a late applier has under an older claim.
-            return _as_started(record)
+            return _with_started_phase(record)
         case Rejected():
             return msgspec.structs.replace(
                 record, phase=Phase.REJECTED, error=f"{event.code}: {event.message}"
@@ -197,17 +200,17 @@ def _not_started(record: FullRecord, event: Rejected | Unknown | Absent) -> Full
             assert_never(event)
 
 
-def _as_started(record: FullRecord) -> FullRecord:
+def _with_started_phase(record: FullRecord) -> FullRecord:
     return msgspec.structs.replace(
         record,
         phase=Phase.TRIGGERED,
         claim=record.starts[0].claim,
-        error=_twice(record.starts),
+        error=_double_start_error(record.starts),
         evidence=None,
     )
 
 
-def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
+def _with_instance_event(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
     if record.phase not in STARTED:
         raise LedgerError(
             f"the ledger has {event_kind(event)} for {event.run}, and not that it was started",
@@ -228,32 +231,40 @@ def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
     return msgspec.structs.replace(record, phase=phase, status=status, ended_at=ended_at)
 
 
-def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
+def _with_resolved(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {"resolvedBy": event.by, "reason": event.reason}
     named = event.triggered or InstanceId("")
     made = Start(claim=record.claim, instance=named, at=event.at, named=True)
     if made in record.starts and record.evidence == settled:
         return record  # this very event made the start known
     if len(record.starts) > 1 and event.triggered in record.instances:
-        chosen = _chosen(record, event)
+        chosen = _with_chosen_start(record, event)
         if record.started_twice or chosen == record:  # a repeat says nothing new
             return chosen
     if record.phase in STARTED or event.claim not in {None, record.claim}:
         return record  # the claim that the person judged is no longer the newest
     if event.triggered is None and record.starts:
-        return _as_started(record)
+        return _with_started_phase(record)
     if event.triggered is None:
         return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)
     starts = (*record.starts, made)
     return msgspec.structs.replace(
-        record, phase=Phase.TRIGGERED, error=_twice(starts), starts=starts, evidence=settled
+        record,
+        phase=Phase.TRIGGERED,
+        error=_double_start_error(starts),
+        starts=starts,
+        evidence=settled,
     )
 
 
-def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
+def _with_chosen_start(record: FullRecord, event: Resolved) -> FullRecord:
     """Settle a run that was started twice: the start that a person chose goes first."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
-    settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}
+    settled = {
+        "resolvedBy": event.by,
+        "reason": event.reason,
+        "settled": _double_start_error(starts),
+    }
     return msgspec.structs.replace(
         record, starts=tuple(starts), acknowledged=True, error=None, evidence=settled
     )

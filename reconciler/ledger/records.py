@@ -168,6 +168,6 @@ class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False
     error: str | None = None
     evidence: Any = None
 
-    def full(self) -> "FullRecord":
+    def full_value(self) -> "FullRecord":
         """The record itself."""
         return self

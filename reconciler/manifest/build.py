@@ -18,9 +18,9 @@ from yaml import (
 
 from reconciler.manifest.scalars import Rule, Verbatim, core_value, rule_of_document
 from reconciler.manifest.text import TextMark, UnreadableError, is_half_pair, place_of
-from reconciler.manifest.yaml import MOST_NESTING, DocumentEvents, too_deep
+from reconciler.manifest.yaml import MOST_NESTING, DocumentEvents, too_deep_error
 from reconciler.model import Problem
-from reconciler.schema.paths import Path, message, pointer, shown
+from reconciler.schema.paths import Path, message, pointer, quotable_text
 
 MOST_EXPANDED_VALUES = 100_000  # that aliases may add to a document
 MOST_EXPANDED_CHARACTERS = 1_000_000
@@ -74,10 +74,10 @@ class _Builder:
         self._expanded_characters = 0
 
     def build(self) -> Built:
-        self._built.value = self._value(self._next(), self._rule)
+        self._built.value = self._value(self._take_event(), self._rule)
         return self._built
 
-    def _next(self) -> Event:
+    def _take_event(self) -> Event:
         event = self._events[self._index]
         self._index += 1
         return event
@@ -90,7 +90,7 @@ class _Builder:
         if self._alias is not None:
             self._count(0)
         if len(self._path) >= MOST_NESTING:
-            raise too_deep((self._alias or event).start_mark, self._document.file)
+            raise too_deep_error((self._alias or event).start_mark, self._document.file)
         if isinstance(event, CollectionStartEvent) and event.tag is not None:
             self._refuse_tag(event, event.tag)
         if isinstance(event, MappingStartEvent):
@@ -105,7 +105,7 @@ class _Builder:
             self._refuse_tag(event, event.tag)
         if not text.isascii() and is_half_pair(text):
             words = "holds half of a surrogate pair, which is no character: write both halves"
-            self._doubt(event, "yaml-character", words)
+            self._report_unknown_value(event, "yaml-character", words)
             return None
         if event.style:
             return text
@@ -114,15 +114,15 @@ class _Builder:
         try:
             return core_value(text)
         except ValueError as error:
-            words = f"{shown(text)} {error}; if it is meant as text, put it in quotes"
-            self._doubt(event, "yaml-number", words)
+            words = f"{quotable_text(text)} {error}; if it is meant as text, put it in quotes"
+            self._report_unknown_value(event, "yaml-number", words)
             return None
 
     def _list(self, rule: Rule | None) -> list[Any]:
         below, elsewhere = (rule.below, rule.elsewhere) if rule else (_NOTHING, None)
         value: list[Any] = []
         marks: Marks = {}
-        while not isinstance(event := self._next(), CollectionEndEvent):
+        while not isinstance(event := self._take_event(), CollectionEndEvent):
             index = len(value)
             self._path.append(index)
             value.append(self._value(event, below.get(index, elsewhere)))
@@ -136,13 +136,13 @@ class _Builder:
         value: dict[str, Any] = {}
         marks: Marks = {}
         path = self._path
-        while not isinstance(event := self._next(), CollectionEndEvent):
+        while not isinstance(event := self._take_event(), CollectionEndEvent):
             key = self._key(event)
             path.append("?" if key is None else key)
-            item_event = self._next()
+            item_event = self._take_event()
             item = self._value(item_event, below.get(path[-1], elsewhere))
             if key is not None and key in value:
-                self._repeated(event, marks[key][0])
+                self._report_repeated_key(event, marks[key][0])
             elif key is not None:
                 value[key] = item
                 marks[key] = event.start_mark, item_event.start_mark
@@ -178,7 +178,7 @@ class _Builder:
             self._count(len(text))
         if named.tag is not None:
             self._report(
-                named, "yaml-tag", f"the tag {_short(named.tag)} is not allowed: remove it"
+                named, "yaml-tag", f"the tag {_short_tag(named.tag)} is not allowed: remove it"
             )
         if text == "<<" and not named.style:
             self._built.incomplete.add(tuple(self._path))
@@ -198,11 +198,11 @@ class _Builder:
     def _expand(self, event: AliasEvent, rule: Rule | None) -> Any:
         target = self._document.targets.get(self._index - 1)
         if target is None:
-            self._doubt(event, "yaml-alias", self._document.broken[self._index - 1])
+            self._report_unknown_value(event, "yaml-alias", self._document.broken[self._index - 1])
             return None
         after, outer = self._index, self._alias
         self._index, self._alias = target, outer or event
-        value = self._value(self._next(), rule)
+        value = self._value(self._take_event(), rule)
         self._index, self._alias = after, outer
         return value
 
@@ -220,16 +220,16 @@ class _Builder:
         text = f"aliases bring more than {much} into this document: write out what is needed"
         raise UnreadableError(Problem(place=place, code="yaml-alias", message=text))
 
-    def _repeated(self, event: Event, first: TextMark | None) -> None:
+    def _report_repeated_key(self, event: Event, first: TextMark | None) -> None:
         line = first.line + 1 if first else 1
         words = f"is given on line {line} already: remove one of the two"
         self._report(event, "yaml-duplicate-key", words)
 
     def _refuse_tag(self, event: Event, tag: str) -> None:
-        words = f"the tag {_short(tag)} is not allowed: write the plain value"
-        self._doubt(event, "yaml-tag", words)
+        words = f"the tag {_short_tag(tag)} is not allowed: write the plain value"
+        self._report_unknown_value(event, "yaml-tag", words)
 
-    def _doubt(self, event: Event, code: str, words: str) -> None:
+    def _report_unknown_value(self, event: Event, code: str, words: str) -> None:
         """Report a problem that leaves the value at the current path unknown."""
         self._built.doubtful.add(tuple(self._path))
         self._report(event, code, words)
@@ -247,6 +247,6 @@ class _Builder:
         self._built.problems.setdefault((code, id(event)), problem)
 
 
-def _short(tag: str) -> str:
+def _short_tag(tag: str) -> str:
     """The tag in the form in which people write it."""
-    return shown(f"!!{tag.removeprefix(_YAML_TAGS)}" if tag.startswith(_YAML_TAGS) else tag)
+    return quotable_text(f"!!{tag.removeprefix(_YAML_TAGS)}" if tag.startswith(_YAML_TAGS) else tag)

@@ -94,12 +94,12 @@ def pack(results: Iterable[FileResult]) -> bytes:
 def unpack(body: bytes) -> Iterator[FileResult]:
     """The results that were packed. Raises UnpackError."""
     try:
-        yield from _unpacked(body)
+        yield from _unpack_results(body)
     except (msgspec.DecodeError, ValueError, IndexError) as error:
         raise UnpackError(str(error)) from error
 
 
-def _unpacked(body: bytes) -> Iterator[FileResult]:
+def _unpack_results(body: bytes) -> Iterator[FileResult]:
     heads, packed = _decoder.decode(body)
     shared = [_head(*head) for head in heads]
     for file, made, runs, problems in packed:
@@ -122,7 +122,7 @@ def _packed_run(run: Run, heads: dict[tuple[Any, ...], int]) -> _Packed:
         list(run.labels.values()),
         run.place.line,
         run.place.column,
-        None if rare == _DEFAULTS else _packed_rare(rare),
+        None if rare == _DEFAULTS else _packed_rare_fields(rare),
     )
 
 
@@ -132,7 +132,7 @@ def _marks(places: Mapping[str, Place]) -> Mapping[str, tuple[int, int]]:
     return {pointer: (place.line, place.column) for pointer, place in places.items()}
 
 
-def _packed_rare(values: _Packed) -> _Packed:
+def _packed_rare_fields(values: _Packed) -> _Packed:
     *plain, sensitive, matching, retry = values
     return (
         plain,
@@ -182,10 +182,10 @@ def _run(
         place=Place(file=file, line=line, column=column),
         places=Places(file, marks),
     )
-    return run.but(**_rest(*rare)) if rare else run
+    return run.but(**_rare_fields(*rare)) if rare else run
 
 
-def _rest(
+def _rare_fields(
     plain: _Packed, sensitive: Iterable[str], matching: Iterable[_Packed], retry: _Packed | None
 ) -> Mapping[str, Any]:
     return dict(

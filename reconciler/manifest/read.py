@@ -81,7 +81,7 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
     A document with a problem declares no run; the file's other documents do. `zone` is the
     gateway's. Raises CrowdedError before more runs than the bounds allow take memory.
     """
-    known = _read_alike(source, zone, bounds)
+    known = _read_by_blueprint(source, zone, bounds)
     if known is not None:
         return known
     documents, problems = read_documents(source, VERBATIM)
@@ -113,7 +113,7 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
     )
 
 
-def _read_alike(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | None:
+def _read_by_blueprint(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | None:
     """The result for a file that fits a blueprint and has no finding; None for other files."""
     document = _BLUEPRINTS.read(source)
     if document is None or not is_valid("trigger", document.value):
@@ -146,13 +146,13 @@ def combine(
         files.append(result.file)
         found += result.problems
         notes += result.notes
-        for runs in _by_document(result.runs):
+        for runs in _group_by_document(result.runs):
             name = runs[0].manifest
             if manifests.setdefault(name, runs) is not runs:
                 others[name].append(runs)
     for name, more in others.items():
         rivals = [manifests[name], *more]
-        found += _taken([runs[0] for runs in rivals])
+        found += _taken_name_problems([runs[0] for runs in rivals])
         manifests[name] = min(rivals, key=_content)
     return Declared(
         runs=tuple(chain.from_iterable(manifests.values())),
@@ -163,7 +163,7 @@ def combine(
     )
 
 
-def _by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
+def _group_by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
     if len(runs) == 1:
         yield runs
         return
@@ -173,16 +173,16 @@ def _by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
 
 def _content(runs: Sequence[Run]) -> list[tuple[object, ...]]:
     """A key to compare runs by, without the file and places that they were read from."""
-    return [_of_run(run) for run in runs]
+    return [_run_content(run) for run in runs]
 
 
-def _of_run(run: Run) -> tuple[object, ...]:
+def _run_content(run: Run) -> tuple[object, ...]:
     rest = run.but(place=Place(file=""), places={}, retry=None, times=None)
     retry = (run.retry.max, *sorted(run.retry.on)) if run.retry else ()
     return run.id, run.digest, repr(rest), repr(retry)
 
 
-def _taken(group: list[Run]) -> Iterator[Problem]:
+def _taken_name_problems(group: list[Run]) -> Iterator[Problem]:
     """A problem for each manifest of the name; `group` has one run of each of them."""
     for run in group:
         other = group[1] if run is group[0] else group[0]
@@ -220,7 +220,7 @@ def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
             )
 
 
-def no_folder(environment: str, folder: str, configuration: str) -> Problem:
+def missing_folder_note(environment: str, folder: str, configuration: str) -> Problem:
     """The note about a folder of manifests that does not exist; git keeps no empty folders."""
     path: Path = ("environments", environment, "manifests")
     words = (

@@ -93,9 +93,9 @@ def _rule(paths: frozenset[Path]) -> Rule | None:
     if not paths or (AS_YAML,) in paths:
         return None
 
-    def below(*keys: str | int) -> Rule | None:
+    def child_rule(*keys: str | int) -> Rule | None:
         return _rule(frozenset(path[1:] for path in paths if path and path[0] in keys))
 
     named = {path[0] for path in paths if path} - {ANY}
-    rules = {key: below(key, ANY) for key in named}
-    return Rule(as_text=() in paths, below=rules, elsewhere=below(ANY))
+    rules = {key: child_rule(key, ANY) for key in named}
+    return Rule(as_text=() in paths, below=rules, elsewhere=child_rule(ANY))

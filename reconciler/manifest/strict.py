@@ -67,7 +67,7 @@ def first_flaw(text: str, nodes: Sequence[_Event], end: int, *, is_plain: bool) 
     """
     found = [] if is_plain else [*_Walk(text=text).flaws(nodes)]
     if _GLUED_COMMENT.search(text):
-        found += _glued_comments(text, nodes, end)
+        found += _glued_comment_flaws(text, nodes, end)
     return min(found, default=None)
 
 
@@ -88,15 +88,15 @@ class _Walk(Struct, kw_only=True):
         for event in nodes:
             if isinstance(event, ScalarEvent):
                 if event.style or self.flows:
-                    yield from self._scalar(event)
+                    yield from self._scalar_flaws(event)
             elif isinstance(event, CollectionStartEvent):
                 self._open(event)
             elif isinstance(event, CollectionEndEvent):
                 yield from self._close(event)
             if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
-                yield from self._name(event)
+                yield from self._name_flaws(event)
             if self.flows and not isinstance(event, CollectionEndEvent):
-                yield from self._question(event)
+                yield from self._question_flaws(event)
 
     def _open(self, event: _Event) -> None:
         self.opened.append(bool(event.flow_style))
@@ -105,7 +105,7 @@ class _Walk(Struct, kw_only=True):
         elif event.anchor is None and event.tag is None:
             self.columns.append(event.start_mark.column)
         else:
-            start = _after_properties(self.text, event.start_mark.index)
+            start = _content_start(self.text, event.start_mark.index)
             self.columns.append(start - line_start(self.text, start))
 
     def _close(self, event: _Event) -> Iterator[Flaw]:
@@ -114,17 +114,17 @@ class _Walk(Struct, kw_only=True):
             return
         start = self.flows.pop()
         if not self.flows:
-            yield from self._outdented(start, event, comments=True)
+            yield from self._indentation_flaws(start, event, comments=True)
 
-    def _scalar(self, event: _Event) -> Iterator[Flaw]:
+    def _scalar_flaws(self, event: _Event) -> Iterator[Flaw]:
         if event.style in _BLOCK:
-            yield from self._block(event)
+            yield from self._block_flaws(event)
         elif event.style:
-            yield from self._outdented(event, event, comments=False)
-        elif event.value == "-" and self._at(event.end_mark.index) in _IN_FLOW:
+            yield from self._indentation_flaws(event, event, comments=False)
+        elif event.value == "-" and self._character_at(event.end_mark.index) in _IN_FLOW:
             yield Flaw(event.start_mark.index, _DASH)
 
-    def _outdented(self, first: _Event, last: _Event, *, comments: bool) -> Iterator[Flaw]:
+    def _indentation_flaws(self, first: _Event, last: _Event, *, comments: bool) -> Iterator[Flaw]:
         """The first line of a quoted text or flow collection indented too little, or by tabs."""
         if first.start_mark.line == last.end_mark.line:
             return
@@ -142,23 +142,23 @@ class _Walk(Struct, kw_only=True):
             yield Flaw(line.start(2), words)
             return
 
-    def _block(self, event: _Event) -> Iterator[Flaw]:
-        start = _after_properties(self.text, event.start_mark.index)
+    def _block_flaws(self, event: _Event) -> Iterator[Flaw]:
+        start = _content_start(self.text, event.start_mark.index)
         header = _HEADER.match(self.text, start)
         end = header.end() if header else start
-        if self._at(end) == "#":
+        if self._character_at(end) == "#":
             yield Flaw(end, GLUED_COMMENT)
         for begin in {event.start_mark.index, start}:
             column = begin - line_start(self.text, begin)
             if column <= self.columns[-1] and not self.text[begin - column : begin].strip():
                 yield Flaw(begin, _LEFT)
         if header and not any(character.isdigit() for character in header[0]):
-            yield from self._leading(end)
+            yield from self._leading_space_flaws(end)
         last = max(self.text.rfind("\n"), self.text.rfind("\r")) + 1
         if last <= event.end_mark.index and self.text[last:] and not self.text[last:].strip(" "):
             yield Flaw(last, _LAST)
 
-    def _leading(self, header_end: int) -> Iterator[Flaw]:
+    def _leading_space_flaws(self, header_end: int) -> Iterator[Flaw]:
         """An empty line before a block's text with more spaces than the text's first line."""
         widest = 0, header_end
         for line in _LINE.finditer(self.text, header_end):
@@ -171,33 +171,33 @@ class _Walk(Struct, kw_only=True):
                 return
             widest = max(widest, (len(spaces), line.start()))
 
-    def _name(self, event: _Event) -> Iterator[Flaw]:
+    def _name_flaws(self, event: _Event) -> Iterator[Flaw]:
         what = "an alias" if isinstance(event, AliasEvent) else "an anchor"
         name = getattr(event, "anchor", "")
         sign = "*" if isinstance(event, AliasEvent) else "&"
         start = self.text.find(f"{sign}{name}", event.start_mark.index)
         end = start + 1 + len(name)
-        character = self._at(end)
+        character = self._character_at(end)
         if character not in _BLANK + (_IN_FLOW if self.flows else ""):
             yield Flaw(end, _NAME.format(what=what, character=character))
 
-    def _question(self, event: _Event) -> Iterator[Flaw]:
+    def _question_flaws(self, event: _Event) -> Iterator[Flaw]:
         start = event.start_mark.index
         if start and self.text[start - 1] == "?" and event.end_mark.index > start:
             yield Flaw(start - 1, _GLUED_QUESTION)
 
-    def _at(self, index: int) -> str:
+    def _character_at(self, index: int) -> str:
         """The character at the index; a line end where the text ends."""
         return self.text[index : index + 1] or "\n"
 
 
-def _after_properties(text: str, start: int) -> int:
+def _content_start(text: str, start: int) -> int:
     """Where a node's content begins, after any anchor and tag."""
     found = _PROPERTIES.match(text, start)
     return found.end() if found else start
 
 
-def _glued_comments(text: str, nodes: Sequence[_Event], end: int) -> Iterator[Flaw]:
+def _glued_comment_flaws(text: str, nodes: Sequence[_Event], end: int) -> Iterator[Flaw]:
     """The first comment without a blank before its `#`."""
     before = nodes[0].start_mark.index
     for start, after in [

@@ -105,7 +105,7 @@ def check_characters(text: str, file: str) -> None:
             Problem(
                 place=place_after(text[: found.start()], file),
                 code="yaml-character",
-                message=_wrong_character(ord(found[0])),
+                message=_character_message(ord(found[0])),
             )
         )
 
@@ -138,7 +138,7 @@ def split_lines(text: str) -> list[str]:
     return LINE_END.split(text)
 
 
-def _wrong_character(code: int) -> str:
+def _character_message(code: int) -> str:
     escape = f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
     return (
         f"the invisible character U+{code:04X} is not allowed: remove it, or write it as "
@@ -164,7 +164,7 @@ def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
     found = _character(text, mark)
     problem = error.problem or "cannot be read"
     if problem == "found a tab character that violates indentation" or found == "\t":
-        message = _about_tab(text, mark)
+        message = _tab_message(text, mark)
     elif problem == "found invalid Unicode character escape code" and _is_surrogate(text, mark):
         message = (
             "half of a surrogate pair is no character: outside of JSON files write the whole "
@@ -183,7 +183,7 @@ def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
     )
 
 
-def _about_tab(text: str, mark: TextMark | None) -> str:
+def _tab_message(text: str, mark: TextMark | None) -> str:
     before = split_lines(text)[mark.line][: mark.column].strip() if mark else ""
     if not before:
         return "a tab stands where the indentation is: use spaces"

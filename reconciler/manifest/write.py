@@ -41,10 +41,10 @@ def scalar(value: Scalar) -> str:
             return str(value)
         case str():
             is_plain = _PLAIN.fullmatch(value) and value.lower() not in _KNOWN_WORDS
-            return value if is_plain else f'"{"".join(map(_escaped, value))}"'
+            return value if is_plain else f'"{"".join(map(_escape_character, value))}"'
 
 
-def _escaped(character: str) -> str:
+def _escape_character(character: str) -> str:
     if character in _NAMED_ESCAPES:
         return _NAMED_ESCAPES[character]
     if character.isprintable():

@@ -144,7 +144,7 @@ def read_document_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
                 yield reading.document(event.start_mark)
     except MarkedYAMLError as error:
         if error.problem == _TOO_DEEP:
-            raise too_deep(error.problem_mark, file) from None
+            raise too_deep_error(error.problem_mark, file) from None
         raise UnreadableError(explain(error, text, file)) from None
     except YAMLError as error:
         message = " ".join(str(error).split())
@@ -152,12 +152,14 @@ def read_document_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
         raise UnreadableError(problem) from None
 
 
-def too_deep(mark: TextMark | None, file: str) -> UnreadableError:
+def too_deep_error(mark: TextMark | None, file: str) -> UnreadableError:
     """The error for nesting that no manifest needs."""
-    return _unreadable("yaml-nesting", f"more than {MOST_NESTING} levels of nesting", mark, file)
+    return _unreadable_error(
+        "yaml-nesting", f"more than {MOST_NESTING} levels of nesting", mark, file
+    )
 
 
-def _unreadable(code: str, message: str, mark: TextMark | None, file: str) -> UnreadableError:
+def _unreadable_error(code: str, message: str, mark: TextMark | None, file: str) -> UnreadableError:
     return UnreadableError(Problem(place=place_of(mark, file), code=code, message=message))
 
 
@@ -174,7 +176,7 @@ class _Reading(Struct, kw_only=True):
         """Refuse `%YAML` and `%TAG` after a document without `...`: they may be its text."""
         if not self.is_ended and (event.version or event.tags):
             message = "a line that begins with % needs a line `...` before it, or quotes"
-            raise _unreadable("yaml-syntax", message, event.start_mark, self.file)
+            raise _unreadable_error("yaml-syntax", message, event.start_mark, self.file)
         head = event.start_mark.index, event.end_mark.index
         glued = _GLUED_TO_DIRECTIVE.search(self.text, *head)
         if glued:
@@ -186,7 +188,7 @@ class _Reading(Struct, kw_only=True):
         self.documents += 1
         if self.documents > MOST_DOCUMENTS:
             message = f"more than {MOST_DOCUMENTS} documents in one file: divide it"
-            raise _unreadable("yaml-size", message, mark, self.file)
+            raise _unreadable_error("yaml-size", message, mark, self.file)
         document = self._events()
         self.events += len(document.nodes)
         return document
@@ -209,7 +211,7 @@ class _Reading(Struct, kw_only=True):
                 peculiar = peculiar or bool(event.flow_style)
                 opened.append(len(nodes))
                 if len(opened) > MOST_NESTING:
-                    raise too_deep(event.start_mark, self.file)
+                    raise too_deep_error(event.start_mark, self.file)
             elif isinstance(event, CollectionEndEvent):
                 opened.pop()
             elif isinstance(event, AliasEvent):
@@ -219,15 +221,15 @@ class _Reading(Struct, kw_only=True):
                 break
             nodes.append(event)
             if len(nodes) > most:
-                raise self._too_many(event)
+                raise self._too_many_error(event)
         return document
 
-    def _too_many(self, event: _Placed) -> UnreadableError:
+    def _too_many_error(self, event: _Placed) -> UnreadableError:
         """The error for a document, or a file, with more events than any needs."""
         message = f"the document holds more than {MOST_EVENTS} values"
         if MOST_EVENTS_TOGETHER - self.events < MOST_EVENTS:
             message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
-        return _unreadable("yaml-size", message, event.start_mark, self.file)
+        return _unreadable_error("yaml-size", message, event.start_mark, self.file)
 
     def _check_end(self, event: _Placed, nodes: Sequence[Event], *, is_plain: bool) -> None:
         """Refuse what libyaml accepts and YAML 1.2 does not."""
@@ -244,7 +246,7 @@ class _Reading(Struct, kw_only=True):
         self.aliases += 1
         if self.aliases > MOST_ALIASES:
             message = f"more than {MOST_ALIASES} aliases in one file: write the values out"
-            raise _unreadable("yaml-alias", message, event.start_mark, self.file)
+            raise _unreadable_error("yaml-alias", message, event.start_mark, self.file)
         name, index = event.anchor, len(document.nodes)
         if target is None:
             document.broken[index] = f"*{name} has no anchor &{name} before it in this document"

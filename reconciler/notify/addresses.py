@@ -38,7 +38,7 @@ def address_of(webhook: Webhook, number: int, variables: Mapping[str, str]) -> A
     """Find the URL and secret of the webhook, the environment's `number`th, counted from 0."""
     label = f"notify[{number}] ({webhook.url_env or urlsplit(webhook.url or '').hostname})"
     for variable in filter(None, (webhook.url_env, webhook.secret_env)):
-        reason = _unusable(variable, variables)
+        reason = _unusable_reason(variable, variables)
         if reason is not None:
             return NoAddress(label=label, reason=reason)
     url = webhook.url or variables[webhook.url_env or ""].strip()
@@ -50,7 +50,7 @@ def address_of(webhook: Webhook, number: int, variables: Mapping[str, str]) -> A
     return Address(label=label, webhook=webhook, url=url, secret=secret)
 
 
-def _unusable(variable: str, variables: Mapping[str, str]) -> str | None:
+def _unusable_reason(variable: str, variables: Mapping[str, str]) -> str | None:
     allowed = variables.get(ALLOWED_VARIABLES, "").replace(",", " ").split()
     if not variable.startswith(_PREFIX) and variable not in allowed:
         return (

@@ -19,9 +19,9 @@ from typing import Any, assert_never
 from msgspec import Struct
 
 from reconciler.apply.news import NewsOfRun, Share
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import manifest_of, run_name
-from reconciler.render.safe import shortened
+from reconciler.render.safe import shorten_text
 from reconciler.render.words import command
 from reconciler.webhooks import Occasion, WebhookFormat
 
@@ -126,7 +126,7 @@ def slack_message(share: Share, job: str | None) -> dict[str, Any]:
         lines += [f"• {''.join(map(_mrkdwn, line))}" for line in those]
     lines += [_mrkdwn(Name(_advice(share)))] if share.events else []
     if job is not None:
-        lines.append(f"<{_for_slack(job)}|The job>" if _is_safe(job) else _mrkdwn(Name(job)))
+        lines.append(f"<{_escape_for_slack(job)}|The job>" if _is_safe(job) else _mrkdwn(Name(job)))
     return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
 
 
@@ -174,29 +174,31 @@ def _sections(share: Share) -> Iterator[tuple[str, list[_Line]]]:
             )
             yield _HEADINGS[occasion], [[counts]]
         elif occasion is Occasion.STARTED:
-            yield _HEADINGS[occasion], _by_manifest(runs)
+            yield _HEADINGS[occasion], _lines_by_manifest(runs)
         else:
-            yield _HEADINGS[occasion], _one_by_one(runs)
+            yield _HEADINGS[occasion], _lines_by_run(runs)
 
 
-def _by_manifest(runs: Sequence[NewsOfRun]) -> list[_Line]:
+def _lines_by_manifest(runs: Sequence[NewsOfRun]) -> list[_Line]:
     of_each = Counter(manifest_of(run_name(one.run)) for one in runs)
     lines: list[_Line] = [
-        [f"{counted(number, 'run')} of ", Name(manifest)]
+        [f"{format_count(number, 'run')} of ", Name(manifest)]
         for manifest, number in of_each.most_common(SHOWN)
     ]
-    return lines + _more(len(of_each) - SHOWN, "manifest")
+    return lines + _rest_lines(len(of_each) - SHOWN, "manifest")
 
 
-def _one_by_one(runs: Sequence[NewsOfRun]) -> list[_Line]:
-    return [list(_about(one)) for one in runs[:SHOWN]] + _more(len(runs) - SHOWN, "run")
+def _lines_by_run(runs: Sequence[NewsOfRun]) -> list[_Line]:
+    return [list(_describe_news(one)) for one in runs[:SHOWN]] + _rest_lines(
+        len(runs) - SHOWN, "run"
+    )
 
 
-def _more(number: int, noun: str) -> list[_Line]:
-    return [[f"and {counted(number, noun)} more"]] if number > 0 else []
+def _rest_lines(number: int, noun: str) -> list[_Line]:
+    return [[f"and {format_count(number, noun)} more"]] if number > 0 else []
 
 
-def _about(news: NewsOfRun) -> Iterator[str | Name]:
+def _describe_news(news: NewsOfRun) -> Iterator[str | Name]:
     yield Name(news.run)
     record = news.record
     words = _WORDS.get(news.reason, "")
@@ -221,17 +223,17 @@ def _mrkdwn(piece: str | Name) -> str:
     """The piece in Slack's markup. A name is code; backticks, which would end it, are replaced."""
     if isinstance(piece, str):
         return piece
-    return f"`{_for_slack(shortened(piece.text, _LONGEST)).replace('`', chr(0x2CB))}`"
+    return f"`{_escape_for_slack(shorten_text(piece.text, _LONGEST)).replace('`', chr(0x2CB))}`"
 
 
-def _for_slack(text: str) -> str:
+def _escape_for_slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _text_run(piece: str | Name) -> dict[str, Any]:
     if isinstance(piece, str):
         return {"type": "TextRun", "text": piece}
-    return {"type": "TextRun", "text": shortened(piece.text, _LONGEST), "fontType": "Monospace"}
+    return {"type": "TextRun", "text": shorten_text(piece.text, _LONGEST), "fontType": "Monospace"}
 
 
 def _text_block(text: str, **more: str) -> dict[str, Any]:

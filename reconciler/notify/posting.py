@@ -19,7 +19,7 @@ from msgspec import Struct
 from reconciler import __version__
 from reconciler.enos.answers import Quoting
 from reconciler.enos.proxies import proxy_for
-from reconciler.enos.transport import through, trusted
+from reconciler.enos.transport import build_httpx_proxy, build_trusting_context
 from reconciler.errors import ConfigurationError
 from reconciler.notify.addresses import Address
 from reconciler.notify.message import Postmark, sign_body
@@ -93,7 +93,7 @@ def _secrets(address: Address) -> list[str]:
 
 async def _send(delivery: Delivery, sleep: Sleep, total: float) -> str | None:
     """Try until the message is delivered or another try is no use; give the failure, or None."""
-    context = trusted(needed=_is_encrypted(delivery.address.url))
+    context = build_trusting_context(needed=_is_encrypted(delivery.address.url))
     failed: _Failed | None = None
     for attempt in range(ATTEMPTS):
         if failed is not None:
@@ -116,7 +116,7 @@ def _client(url: str, context: ssl.SSLContext) -> httpx.AsyncClient:
         verify=context,
         follow_redirects=False,
         trust_env=False,
-        proxy=through(proxy, context),
+        proxy=build_httpx_proxy(proxy, context),
         timeout=ATTEMPT_SECONDS,
         headers={"user-agent": f"reconciler/{__version__}"},
     )
@@ -137,7 +137,7 @@ async def _try(delivery: Delivery, context: ssl.SSLContext) -> _Failed | None:
             _client(url, context) as client,
             client.stream("POST", url, content=delivery.content, headers=_headers(delivery)) as got,
         ):
-            return _judged(got)
+            return _judge_response(got)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
         return _Failed(reason=f"it cannot be reached: {error or type(error).__name__}", again=True)
     except (TimeoutError, httpx.TimeoutException):
@@ -160,7 +160,7 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     return headers
 
 
-def _judged(response: httpx.Response) -> _Failed | None:
+def _judge_response(response: httpx.Response) -> _Failed | None:
     status = response.status_code
     if response.is_success:
         return None

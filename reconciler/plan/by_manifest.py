@@ -24,7 +24,7 @@ class OfManifest(Struct, frozen=True, kw_only=True):
         return [change for change in self.changes if change.kind is kind]
 
 
-def by_manifest(
+def group_by_manifest(
     found: Sequence[Change], before: Declared, after: Declared
 ) -> tuple[OfManifest, ...]:
     """The changes of each manifest that has any, sorted by the manifest's name."""

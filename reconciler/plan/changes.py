@@ -20,9 +20,9 @@ from reconciler.model import (
     run_id,
     run_name,
 )
-from reconciler.plan.pairs import former_references, pairs, referring, unjudged
-from reconciler.plan.prerequisites import another_follows, newest_attempt
-from reconciler.rules.edits import is_edited, lowered
+from reconciler.plan.pairs import former_references, pairs, unjudged_names, with_former_references
+from reconciler.plan.prerequisites import newest_attempt, wants_another_attempt
+from reconciler.rules.edits import is_edited, lowered_runs
 
 
 class Kind(StrEnum):
@@ -94,7 +94,7 @@ class Change:
         """Which of FIELDS differ; none where the run was added or removed."""
         if self.before is None or self.after is None:
             return ()
-        found = differing_fields(self.before, referring(self.after, self.former))
+        found = differing_fields(self.before, with_former_references(self.after, self.former))
         times = {run.trigger_time - run.delay for run in (self.before, self.after)}
         if self.kind is Kind.REFUSED and len(times) == 1:  # only the delays differ
             return tuple(name for name in found if name != "trigger_time")
@@ -103,10 +103,12 @@ class Change:
 
 def differing_fields(before: Run, after: Run) -> tuple[str, ...]:
     """Which of FIELDS differ between the two runs."""
-    return tuple(name for name in FIELDS if _compared(before, name) != _compared(after, name))
+    return tuple(
+        name for name in FIELDS if _compared_value(before, name) != _compared_value(after, name)
+    )
 
 
-def _compared(run: Run, name: str) -> object:
+def _compared_value(run: Run, name: str) -> object:
     """The field's value to compare. Of `after`, the manifest's name does not count."""
     value = getattr(run, name)
     return value.partition("/")[2] if name == "after" and value is not None else value
@@ -119,8 +121,8 @@ def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, 
     apply would start of it, when or under which conditions, or if it was started and is edited.
     """
     was, now = (_Side.of(declared, ledger) for declared in (before, after))
-    lost = frozenset[str]().union(*unjudged(before, after).values())
-    found = [*_of_startable(was, now, ledger, lost), *_of_recorded(was, now, ledger)]
+    lost = frozenset[str]().union(*unjudged_names(before, after).values())
+    found = [*_startable_changes(was, now, ledger, lost), *_recorded_changes(was, now, ledger)]
     return tuple(sorted(found, key=lambda change: change.id))
 
 
@@ -134,8 +136,8 @@ class _Side(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, declared: Declared, ledger: Ledger) -> "_Side":
-        startable = _startable(declared.runs, ledger)
-        refused = frozenset(run.id for run, _ in lowered(declared.runs, ledger))
+        startable = _startable_attempts(declared.runs, ledger)
+        refused = frozenset(run.id for run, _ in lowered_runs(declared.runs, ledger))
         return cls(
             runs={run.id: run for run in declared.runs},
             by_name={run.name: run for run in declared.runs},
@@ -144,20 +146,22 @@ class _Side(Struct, frozen=True, kw_only=True):
         )
 
 
-def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
+def _startable_attempts(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
     """The attempts that an apply may start next, even if they still wait for something."""
     found: dict[RunId, Run] = {}
     for run in runs:
         newest = newest_attempt(run, ledger)
         if not newest.may_have_started:
             found[run.id] = run
-        elif not is_edited(run, ledger) and another_follows(run, newest):
+        elif not is_edited(run, ledger) and wants_another_attempt(run, newest):
             following = run.but(attempt=newest.attempt + 1)
             found[following.id] = following
     return found
 
 
-def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) -> Iterator[Change]:
+def _startable_changes(
+    was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]
+) -> Iterator[Change]:
     started = _Started(ledger)
     same = pairs(was.startable, now.startable, lambda run: bool(started.of(run)))
     former = former_references((was.startable[same[id_]], now.startable[id_]) for id_ in same)
@@ -170,7 +174,7 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) 
             yield Change(id=id_, kind=kind, before=like, after=after, earlier=earlier)
         elif before is after:
             continue
-        elif differing_fields(before, referring(after, former)):
+        elif differing_fields(before, with_former_references(after, former)):
             yield Change(id=id_, kind=Kind.CHANGED, before=before, after=after, former=former)
         elif before.declared_name != after.declared_name:
             yield Change(
@@ -183,12 +187,13 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) 
             )
     for id_ in was.startable.keys() - now.startable.keys() - set(same.values()):
         run, declared = was.startable[id_], now.runs.get(first_attempt(id_))
-        is_told = declared is not None and is_edited(declared, ledger)  # `_of_recorded` yields it
+        # What was edited, `_recorded_changes` yields.
+        is_told = declared is not None and is_edited(declared, ledger)
         if not is_told and run.name not in lost:
             yield Change(id=id_, kind=Kind.REMOVED, before=run, after=None)
 
 
-def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
+def _recorded_changes(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
     """Started runs that the change edits, renames, or cancels or not; and lowered revisions."""
     for id_ in now.lowered - was.lowered:
         after = now.runs[first_attempt(id_)]
@@ -207,7 +212,7 @@ def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
         elif before is not None and before.declared_name != after.declared_name:
             following = newest_attempt(after, ledger).attempt + 1
             if run_id(after.name, after.revision, following) in now.startable:
-                continue  # `_of_startable` yields it
+                continue  # `_startable_changes` yields it
             yield Change(id=id_, kind=Kind.RENAMED, before=before, after=after, earlier=(record,))
 
 

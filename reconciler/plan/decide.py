@@ -22,7 +22,7 @@ from reconciler.plan.standing import (
     Dependency,
     DependencyStanding,
     Meant,
-    why_held,
+    describe_hold,
 )
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
@@ -63,7 +63,7 @@ class Beside:
         """
         of = run.duplicate_of
         for environment, one in self._originals.get(run.digest, ()) if of is not None else ():
-            waits = one.held(now) is not None or one.depends_on or one.after
+            waits = one.hold_at(now) is not None or one.depends_on or one.after
             if of is None or not covers(of, one.name) or waits:
                 continue
             if not any(ledger.may_have_started(one.id) for ledger in self._ledgers):
@@ -100,14 +100,14 @@ def decide(run: Run, record: Record | None, context: Context) -> Decision:
         return Decision(action=Action.DUPLICATE, reason=reason, code=Reason.DUPLICATE)
     if record is None:
         return decide_start(run, context, "")
-    return _recorded(run, record, context)
+    return _decide_recorded(run, record, context)
 
 
-def _recorded(run: Run, record: Record, context: Context) -> Decision:
+def _decide_recorded(run: Run, record: Record, context: Context) -> Decision:
     state = record.state(context.now)
     match state:
         case RunState.TRIGGERED | RunState.SUCCEEDED | RunState.FAILED:
-            return _started(run, record, state, context.now)
+            return _decide_started(run, record, state, context.now)
         case RunState.CLAIMED | RunState.IN_DOUBT:
             return decide_unsettled(record, context)
         case RunState.REJECTED:
@@ -120,9 +120,9 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
             assert_never(state)
 
 
-def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
+def _decide_started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
     if state is RunState.SUCCEEDED and record.error is None:
-        return succeeded(record.status)
+        return succeeded_decision(record.status)
     code = {
         RunState.TRIGGERED: Reason.NOT_DUE if record.trigger_time > now else Reason.RUNNING,
         RunState.FAILED: Reason.FAILED,
@@ -137,7 +137,7 @@ def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decisio
 
 
 @cache
-def succeeded(status: str | None) -> Decision:
+def succeeded_decision(status: str | None) -> Decision:
     """The decision on every run that has succeeded: one value that all of them share."""
     return Decision(action=Action.DONE, reason=_words(RunState.SUCCEEDED, status))
 
@@ -162,7 +162,7 @@ def decide_unsettled(record: Record, context: Context) -> Decision:
 
 def decide_start(run: Run, context: Context, before: str) -> Decision:
     """Decide whether to start a run that was not started; the reason begins with `before`."""
-    forbidden = _forbidden(run, context)
+    forbidden = _find_obstacle(run, context)
     if forbidden is not None:
         code, words = forbidden
         return Decision(action=Action.WAIT, reason=before + words, code=code)
@@ -187,7 +187,7 @@ def decide_start(run: Run, context: Context, before: str) -> Decision:
             blocked=bool(lost),
             code=Reason.BLOCKED if lost else Reason.WAITS_FOR,
         )
-    return _startable(run, context, before)
+    return _decide_startable(run, context, before)
 
 
 def _names(missing: Sequence[Dependency]) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def _names(missing: Sequence[Dependency]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for one in missing for name in one.names))
 
 
-def _startable(run: Run, context: Context, before: str) -> Decision:
+def _decide_startable(run: Run, context: Context, before: str) -> Decision:
     flow = context.flows.get(run.flow_id, _UNASKED)
     if flow.refusal is not None:
         reason = f"{before}would be refused: flow {run.flow_id} {flow.refusal}"
@@ -224,10 +224,10 @@ def warn_undeclared(run: Run, flow: FlowCheck) -> str | None:
     return f"flow {run.flow_id} does not declare {', '.join(unknown)}" if unknown else None
 
 
-def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
-    held = run.held(context.now)
+def _find_obstacle(run: Run, context: Context) -> tuple[Reason, str] | None:
+    held = run.hold_at(context.now)
     if held is not None:
-        return HOLDS[held].code, why_held(run, held)
+        return HOLDS[held].code, describe_hold(run, held)
     if not context.is_meant(run):
         return Reason.SUSPENDED, LEFT_OUT
     if first_attempt(run.id) in context.findings.colliding:

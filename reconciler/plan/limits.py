@@ -69,7 +69,7 @@ def stopped_manifests(runs: Sequence[Run], ledger: Ledger) -> dict[str, Stopped]
                 if run is not None and _is_for_good(record, run, ledger):
                     failed[manifest].append(run_name(record.run))
     return {
-        manifest: _stopped(first[manifest], names)
+        manifest: _build_stopped(first[manifest], names)
         for manifest, names in failed.items()
         if len(names) >= (first[manifest].stop_after or 0)
     }
@@ -86,7 +86,7 @@ def _is_for_good(record: Record, run: Run, ledger: Ledger) -> bool:
     return retry is None or attempt > retry.max or record.status not in retry.on
 
 
-def _stopped(run: Run, failed: Sequence[str]) -> Stopped:
+def _build_stopped(run: Run, failed: Sequence[str]) -> Stopped:
     number = len(failed)
     words = (
         f"stopped: {number} run{'s have' if number > 1 else ' has'} failed, and stopAfter is "
@@ -156,7 +156,7 @@ class _Rooms:
         return found
 
 
-def limited(
+def limit_runs(
     planned: Sequence[PlannedRun], runs: Sequence[Run], ledger: Ledger, most_of_flow: int | None
 ) -> Sequence[PlannedRun]:
     """The plan's runs. Those that there is no room for are made to wait.
@@ -171,7 +171,7 @@ def limited(
         return planned
     rooms = _Rooms(runs, ledger, most_of_flow)
     full: dict[RunId, _Room] = {}
-    for one in sorted(starting, key=_last_tried):
+    for one in sorted(starting, key=_last_claim_time):
         of_it = rooms.of(one.run) if one.run is not None else []
         none_left = next((room for room in of_it if room.left <= 0), None)
         if none_left is not None:
@@ -179,16 +179,16 @@ def limited(
             continue
         for room in of_it:
             room.take()
-    return [_held(one, full[one.id]) if one.id in full else one for one in planned]
+    return [_defer_run(one, full[one.id]) if one.id in full else one for one in planned]
 
 
-def _last_tried(planned: PlannedRun) -> EpochMs:
+def _last_claim_time(planned: PlannedRun) -> EpochMs:
     """When the run was last claimed; 0 if never."""
     claimed_at = planned.record.claimed_at if planned.record is not None else None
     return EpochMs(0) if claimed_at is None else parse_instant(claimed_at)
 
 
-def _held(planned: PlannedRun, room: _Room) -> PlannedRun:
+def _defer_run(planned: PlannedRun, room: _Room) -> PlannedRun:
     return planned.but(
         action=Action.WAIT,
         reason=room.reason,

@@ -15,12 +15,17 @@ from reconciler.plan.decide import (
     decide,
     decide_start,
     decide_unsettled,
-    succeeded,
+    succeeded_decision,
     unsettled_runs,
 )
-from reconciler.plan.limits import limited, stopped_manifests
-from reconciler.plan.prerequisites import Dependencies, Newest, another_follows, newest_attempt
-from reconciler.plan.standing import Meant, every_run
+from reconciler.plan.limits import limit_runs, stopped_manifests
+from reconciler.plan.prerequisites import (
+    Dependencies,
+    Newest,
+    newest_attempt,
+    wants_another_attempt,
+)
+from reconciler.plan.standing import Meant, accepts_every_run
 from reconciler.plan.values import (
     Action,
     BriefPlanned,
@@ -32,7 +37,7 @@ from reconciler.plan.values import (
     Reason,
 )
 from reconciler.rules import check
-from reconciler.schedule import scheduled, undeclared_records
+from reconciler.schedule import schedule_runs, undeclared_records
 
 _NO_FLOWS: Mapping[int, FlowCheck] = {}
 
@@ -47,7 +52,7 @@ def plan_environment(
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
     surroundings: Surroundings = NOTHING_ELSE,
     is_scheduled: bool = False,
-    is_meant: Meant = every_run,
+    is_meant: Meant = accepts_every_run,
 ) -> Plan:
     """The plan of an environment by its configuration; see `make_plan`."""
     return make_plan(
@@ -78,7 +83,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
     surroundings: Surroundings = NOTHING_ELSE,
     is_scheduled: bool = False,
-    is_meant: Meant = every_run,
+    is_meant: Meant = accepts_every_run,
     max_active_per_flow: int | None = None,
 ) -> Plan:
     """Decide on every declared run, and on every recorded run that still matters.
@@ -88,7 +93,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     known, otherwise by the local one. `flows` are the flows that the service was asked about,
     `surroundings` the rest of the repository.
     """
-    declared = declared if is_scheduled else scheduled(declared, ledger)
+    declared = declared if is_scheduled else schedule_runs(declared, ledger)
     findings = check(
         declared,
         ledger,
@@ -111,18 +116,18 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         beside=Beside(declared.runs, surroundings),
         is_meant=is_meant,
     )
-    runs = limited(_planned_runs(declared, context), declared.runs, ledger, max_active_per_flow)
+    runs = limit_runs(_planned_runs(declared, context), declared.runs, ledger, max_active_per_flow)
     return Plan(
         environment=environment,
         commit=commit,
         at=now,
         runs=tuple(runs),
         problems=problems,
-        retired=_retired(declared, surroundings),
+        retired=_count_retired(declared, surroundings),
     )
 
 
-def _retired(declared: Declared, surroundings: Surroundings) -> int:
+def _count_retired(declared: Declared, surroundings: Surroundings) -> int:
     """How many runs of retired ledgers may have been started and are declared nowhere."""
     ledgers = [surroundings.elsewhere[folder] for folder in surroundings.retired]
     everywhere = chain(declared.runs, *surroundings.declared.values()) if ledgers else ()
@@ -139,10 +144,10 @@ def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...
     runs = [_succeeded_run(run, context) or _declared_run(run, context) for run in declared.runs]
     runs += _undeclared_runs(declared, context)
     runs.sort(key=lambda run: run.turn)
-    return tuple(_one_of_a_digest_at_a_time(runs))
+    return tuple(_defer_duplicates(runs))
 
 
-def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
+def _defer_duplicates(runs: list[PlannedRun]) -> list[PlannedRun]:
     """Let a declared duplicate wait for its original, so that their instances can be told apart."""
     starting = [planned for planned in runs if planned.action is Action.START]
     if len({planned.digest for planned in starting}) == len(starting):
@@ -182,21 +187,25 @@ def _succeeded_run(run: Run, context: Context) -> PlannedRun | None:
         or id_ in findings.duplicates
     ):
         return None
-    return BriefPlanned(run, record, succeeded(record.status))
+    return BriefPlanned(run, record, succeeded_decision(record.status))
 
 
 def _declared_run(run: Run, context: Context) -> PlannedRun:
     """Plan the run's newest attempt, or the one that follows it."""
     newest = newest_attempt(run, context.ledger)
-    if run.id not in context.findings.changed and another_follows(run, newest):
+    if run.id not in context.findings.changed and wants_another_attempt(run, newest):
         following = run.but(attempt=newest.attempt + 1)
-        return _following(following, newest, context.ledger.records.get(following.id), context)
+        return _plan_next_attempt(
+            following, newest, context.ledger.records.get(following.id), context
+        )
     if newest.attempt != run.attempt:
         run = run.but(attempt=newest.attempt)
     return BriefPlanned(run, newest.record, decide(run, newest.record, context))
 
 
-def _following(run: Run, newest: Newest, record: Record | None, context: Context) -> PlannedRun:
+def _plan_next_attempt(
+    run: Run, newest: Newest, record: Record | None, context: Context
+) -> PlannedRun:
     """Plan the attempt after the newest; `record`: of an earlier try to start that attempt."""
     if record is not None:
         return BriefPlanned(run, record, decide(run, record, context))

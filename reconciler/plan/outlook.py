@@ -34,7 +34,7 @@ class Over(Enum):
     FOLLOWED = auto()  # another attempt was made, or will be
 
 
-def why_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
+def find_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
     """Why nobody needs to do anything about a bad end of the run; None where somebody does.
 
     `attempts`: what a plan says about the run and about any other attempt at it. A blocked attempt
@@ -59,7 +59,7 @@ def outlook_of(
     """
     if state is RunState.IN_DOUBT or started_twice:
         return Outlook.IN_DOUBT
-    if _stands_in_the_way(reason):
+    if _blocks_starts(reason):
         return Outlook.AMISS
     match state:
         case RunState.CLAIMED | RunState.TRIGGERED:
@@ -69,17 +69,17 @@ def outlook_of(
         case RunState.FAILED:
             return Outlook.WELL if is_over else Outlook.AMISS
         case RunState.PENDING | RunState.REJECTED:
-            return _of_what_was_not_started(state, reason)
+            return _unstarted_outlook(state, reason)
         case _:
             assert_never(state)
 
 
-def _stands_in_the_way(reason: Reason | None) -> bool:
+def _blocks_starts(reason: Reason | None) -> bool:
     """Whether the reason keeps an apply from starting anything, even where the run is over."""
     return reason in {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
 
 
-def _of_what_was_not_started(state: RunState, reason: Reason | None) -> Outlook:
+def _unstarted_outlook(state: RunState, reason: Reason | None) -> Outlook:
     match reason:
         case None | Reason.CANCELLED | Reason.UNDECLARED:
             return Outlook.WELL

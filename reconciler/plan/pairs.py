@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from reconciler.model import Declared, Digest, Run, RunId, run_id, with_parents
+from reconciler.model import Declared, Digest, Run, RunId, covering_references, run_id
 
 
 def pairs(
@@ -29,15 +29,15 @@ def pairs(
             if before in was and before not in now:
                 found[id_] = before
     gone_ids = was.keys() - now.keys() - set(found.values()) if len(new) > len(found) else ()
-    gone = _alone(was[id_] for id_ in gone_ids)
-    for digest, run in _alone(run for id_, run in new.items() if id_ not in found).items():
+    gone = _sole_runs(was[id_] for id_ in gone_ids)
+    for digest, run in _sole_runs(run for id_, run in new.items() if id_ not in found).items():
         like = gone.get(digest)
         if like is not None and like.name != run.name and not has_run(run):
             found[run.id] = like.id
     return found
 
 
-def _alone(runs: Iterable[Run]) -> dict[Digest, Run]:
+def _sole_runs(runs: Iterable[Run]) -> dict[Digest, Run]:
     """The runs whose digest no other of them has, by digest."""
     found: dict[Digest, Run | None] = {}
     for run in runs:
@@ -49,11 +49,13 @@ def former_references(renamed: Iterable[tuple[Run, Run]]) -> dict[str, str]:
     """The former names that references use, by the names now; `renamed`: runs before and now."""
     found: dict[str, str] = {}
     for before, now in renamed:
-        found |= dict(zip(with_parents(now.name), with_parents(before.name), strict=False))
+        found |= dict(
+            zip(covering_references(now.name), covering_references(before.name), strict=False)
+        )
     return found
 
 
-def referring(run: Run, former: Mapping[str, str]) -> Run:
+def with_former_references(run: Run, former: Mapping[str, str]) -> Run:
     """The run, with its references to renamed runs changed to their former names."""
     if not former or not (run.depends_on or run.duplicate_of):
         return run
@@ -73,7 +75,7 @@ def undeclared_names(before: Declared, after: Declared) -> frozenset[str]:
     return frozenset(run.name for run in before.runs if run.name not in names)
 
 
-def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
+def unjudged_names(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
     """The names of the `undeclared` runs that an unreadable file may still declare, by that file.
 
     It is the file that declared them; or else an unreadable one that the change adds, because they
@@ -86,7 +88,7 @@ def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
     gone, found = undeclared_names(before, after), dict[str, set[str]]()
     for run in before.runs:
         if run.name in gone:
-            file = _holding(run.place.file, unread) or new
+            file = _unread_ancestor(run.place.file, unread) or new
             if file is not None:
                 found.setdefault(file, set()).add(run.name)
     return {file: frozenset(names) for file, names in sorted(found.items())}
@@ -95,6 +97,6 @@ def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
 _READ = frozenset({"name-taken"})  # codes of problems in files that were read
 
 
-def _holding(file: str, unread: Iterable[str]) -> str | None:
+def _unread_ancestor(file: str, unread: Iterable[str]) -> str | None:
     """The unread path that is the file, or a folder around it, which may be a link by now."""
     return next((one for one in unread if file == one or file.startswith(f"{one}/")), None)

@@ -17,11 +17,11 @@ from reconciler.model import (
     EpochMs,
     Run,
     RunId,
+    covering_references,
     run_attempt,
     run_id,
     run_name,
     run_revision,
-    with_parents,
 )
 from reconciler.numerous import Numerous
 from reconciler.plan.standing import (
@@ -30,11 +30,11 @@ from reconciler.plan.standing import (
     DependencyStanding,
     Meant,
     Prerequisite,
-    every_run,
-    recorded_one,
-    summed,
-    summed_group,
-    to_be_started,
+    accepts_every_run,
+    dependency_on_group,
+    dependency_on_name,
+    recorded_prerequisite,
+    unstarted_prerequisite,
 )
 from reconciler.rules.agreement import Agreeing, Groups, Reference, references
 
@@ -74,7 +74,7 @@ def newest_attempt(run: Run, ledger: Ledger) -> Newest:
     return Newest(attempt=attempt, record=record)
 
 
-def another_follows(run: Run, newest: Newest) -> bool:
+def wants_another_attempt(run: Run, newest: Newest) -> bool:
     """Whether the manifest wants another attempt after the way in which the newest one ended."""
     if run.retry is None or run.cancel or newest.record is None:
         return False
@@ -96,7 +96,7 @@ class Dependencies:
         ledger: Ledger,
         now: EpochMs,
         stopped: Container[str],
-        is_meant: Meant = every_run,
+        is_meant: Meant = accepts_every_run,
     ) -> None:
         """`stopped`: the names of the manifests that start nothing more."""
         runs, zone = declared.runs, declared.zone
@@ -107,7 +107,7 @@ class Dependencies:
         self._groups = Groups(runs, ledger, zone)
         self._needs = {run.name: _needs(run, zone) for run in runs if run.depends_on or run.after}
         self._wanted = {one for needs in self._needs.values() for one in needs}
-        self._own: dict[str, tuple[bool, Prerequisite]] = {}  # by the run's name; see `_alone`
+        self._own: dict[str, tuple[bool, Prerequisite]] = {}  # see `_own_standing`
         self._known: dict[Reference, Dependency] = {}
         self._declared: dict[str, list[Run]] = defaultdict(list)  # by each wanted name
         for run in sorted(runs, key=lambda run: run.turn) if self._wanted else ():
@@ -121,14 +121,14 @@ class Dependencies:
         needs = self._needs.get(run.name, ())
         found = [self._dependency(one) for one in needs]
         if run.after is not None:
-            found[-1] = _before(found[-1])
+            found[-1] = _previous_date_dependency(found[-1])
         return [one for one in found if one.standing is not DependencyStanding.SUCCEEDED]
 
     def _wanted_names(self, name: str) -> list[str]:
         """The names in dependencies that mean the run of that name, perhaps among others."""
-        return [one for one in with_parents(name) if one in self._wanted]
+        return [one for one in covering_references(name) if one in self._wanted]
 
-    def _wanted_of(self, run: Run) -> list[Reference]:
+    def _wanted_references(self, run: Run) -> list[Reference]:
         """The references in dependencies that mean the run, perhaps among others."""
         groups = (one for one in self._groups.of(run) if one in self._wanted)
         return [*self._wanted_names(run.name), *groups]
@@ -138,9 +138,9 @@ class Dependencies:
         if known is None:
             members = self._members(reference)
             if isinstance(reference, Agreeing):
-                known = summed_group(reference, members)
+                known = dependency_on_group(reference, members)
             else:
-                known = summed(reference, members)
+                known = dependency_on_name(reference, members)
             self._known[reference] = known
         return known
 
@@ -152,29 +152,29 @@ class Dependencies:
         meanwhile. An ended one counts only if nothing declared agrees; otherwise a failed run that
         was removed would block the waiting run for ever.
         """
-        declared = [self._declared_one(run) for run in self._meant(reference)]
+        declared = [self._declared_prerequisite(run) for run in self._meant_runs(reference)]
         if isinstance(reference, Agreeing):
-            recorded = list(_newest_of_each(self._groups.recorded(reference)).values())
+            recorded = list(_newest_by_run(self._groups.recorded_runs(reference)).values())
             recorded = [one for one in recorded if is_under_way(one)] if declared else recorded
         else:
             recorded = [] if declared else list(self._recorded.get(reference, {}).values())
         recorded.sort(key=lambda one: (one.trigger_time, one.run))
-        return [*declared, *map(recorded_one, recorded)]
+        return [*declared, *map(recorded_prerequisite, recorded)]
 
-    def _meant(self, reference: Reference) -> Sequence[Run]:
+    def _meant_runs(self, reference: Reference) -> Sequence[Run]:
         """The declared runs that the reference means."""
         if isinstance(reference, Agreeing):
-            return self._groups.declared(reference)
+            return self._groups.declared_runs(reference)
         return self._declared.get(reference, ())
 
-    def _declared_one(self, run: Run) -> Prerequisite:
-        own = self._alone(run)[1]
+    def _declared_prerequisite(self, run: Run) -> Prerequisite:
+        own = self._own_standing(run)[1]
         cause = self._blocked.get(run.name)
         if cause is None or own.standing is DependencyStanding.LOST:
             return own
         return replace(own, standing=DependencyStanding.LOST, words="is blocked", cause=cause)
 
-    def _alone(self, run: Run) -> tuple[bool, Prerequisite]:
+    def _own_standing(self, run: Run) -> tuple[bool, Prerequisite]:
         """Whether the run, or another attempt at it, has yet to start; and how it stands by itself.
 
         By itself: without regard to its own dependencies.
@@ -183,16 +183,16 @@ class Dependencies:
         if own is None:
             newest = newest_attempt(run, self._ledger)
             record = newest.record
-            if record is None or not record.may_have_started or another_follows(run, newest):
-                own = True, self._to_be_started(run, newest)
+            if record is None or not record.may_have_started or wants_another_attempt(run, newest):
+                own = True, self._unstarted_prerequisite(run, newest)
             else:
-                own = False, recorded_one(record)
+                own = False, recorded_prerequisite(record)
             self._own[run.name] = own
         return own
 
-    def _to_be_started(self, run: Run, newest: Newest) -> Prerequisite:
-        attempt = newest.attempt + 1 if another_follows(run, newest) else newest.attempt
-        its = to_be_started(run, newest.state, self._now, self._stopped)
+    def _unstarted_prerequisite(self, run: Run, newest: Newest) -> Prerequisite:
+        attempt = newest.attempt + 1 if wants_another_attempt(run, newest) else newest.attempt
+        its = unstarted_prerequisite(run, newest.state, self._now, self._stopped)
         if its.standing is DependencyStanding.LOST or self._is_meant(run.but(attempt=attempt)):
             return its
         return replace(its, standing=DependencyStanding.LOST, words=f"is {LEFT_OUT}")
@@ -204,26 +204,26 @@ class Dependencies:
         """
         waiting: dict[Reference, list[Run]] = defaultdict(list)  # by what they wait for
         for run in runs:
-            if run.name in self._needs and self._alone(run)[0]:
+            if run.name in self._needs and self._own_standing(run)[0]:
                 for one in self._needs[run.name]:
                     waiting[one].append(run)
-        lost = [(one, cause) for one in waiting if (cause := self._lost(one)) is not None]
+        lost = [(one, cause) for one in waiting if (cause := self._find_lost(one)) is not None]
         blocked: dict[str, Prerequisite] = {}
         while lost:
             reference, cause = lost.pop()
             for run in waiting.pop(reference, ()):
                 if run.name not in blocked:
                     blocked[run.name] = cause
-                    lost += ((one, cause) for one in self._wanted_of(run))
+                    lost += ((one, cause) for one in self._wanted_references(run))
         return blocked
 
-    def _lost(self, reference: Reference) -> Prerequisite | None:
+    def _find_lost(self, reference: Reference) -> Prerequisite | None:
         """A run that the reference means and that is lost by itself, or None if none is.
 
         If the reference means no run at all, a stand-in that says so.
         """
-        declared = self._meant(reference)
-        members = [self._alone(run)[1] for run in declared] or self._members(reference)
+        declared = self._meant_runs(reference)
+        members = [self._own_standing(run)[1] for run in declared] or self._members(reference)
         if not members:
             name = reference if isinstance(reference, str) else reference.name
             words = "is neither declared nor recorded"
@@ -242,7 +242,7 @@ class Dependencies:
         for record in self._ledger.records.values():
             for name in self._wanted_names(run_name(record.run)):
                 found[name].append(record)
-        return {name: _newest_of_each(records) for name, records in found.items()}
+        return {name: _newest_by_run(records) for name, records in found.items()}
 
 
 def is_under_way(record: Record) -> bool:
@@ -250,7 +250,7 @@ def is_under_way(record: Record) -> bool:
     return record.phase in UNDER_WAY
 
 
-def _before(one: Dependency) -> Dependency:
+def _previous_date_dependency(one: Dependency) -> Dependency:
     """The dependency on the run of the date before, with words that say so."""
     match one.standing:
         case DependencyStanding.SUCCEEDED:
@@ -269,7 +269,7 @@ def _needs(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
     return (*references(run, zone), *before)
 
 
-def _newest_of_each(records: Iterable[Record]) -> dict[str, Record]:
+def _newest_by_run(records: Iterable[Record]) -> dict[str, Record]:
     """The record that speaks for each run, by the run's name."""
     newest: dict[str, Record] = {}
     for record in records:

@@ -30,7 +30,7 @@ from reconciler.refused import TOO_MANY, TOO_MANY_WITH_WAIT, Refused
 from reconciler.schema.paths import pointer
 
 
-def too_many(wanted: int, limit: int) -> Refused | None:
+def limit_refusal(wanted: int, limit: int) -> Refused | None:
     """The refusal of an apply that would start more runs than the limit; None within it."""
     if wanted <= limit:
         return None
@@ -49,12 +49,12 @@ def refusals(plan: Plan, limit: int) -> tuple[Refused, ...]:
     """
     found = [Refused(code=one.code, message=str(one)) for one in plan.problems]
     # An apply counts its runs before it asks the service which of them it would refuse.
-    starts = len(plan.of_action(Action.START)) + len(plan.refused)
-    crowd = too_many(starts, limit)
+    starts = len(plan.runs_of_action(Action.START)) + len(plan.refused)
+    crowd = limit_refusal(starts, limit)
     return (*found, crowd) if crowd is not None else tuple(found)
 
 
-def refused_with_wait(plan: Plan, limit: int) -> Refused | None:
+def wait_refusal(plan: Plan, limit: int) -> Refused | None:
     """The refusal of an `apply --wait` where an `apply` without it would go on; None without one.
 
     While such an apply waits, it may start the runs that follow. So it counts all of them before it
@@ -121,7 +121,7 @@ def _has_its_manifests(was: Environment, now: Environment) -> bool:
     return was.manifests == now.manifests and next(services) == next(services)
 
 
-def reconfigured(
+def changed_settings(
     before: Configuration | None, after: Configuration, environment: str, former: str | None = None
 ) -> tuple[Setting, ...]:
     """What differs in `git`, in `retired` and in that environment, and which others are removed.
@@ -130,20 +130,20 @@ def reconfigured(
     """
     now = _fields(after, environment)
     if before is None or (former or environment) not in before.environments:
-        usual = _fields(_unsaid(environment), environment)
+        usual = _fields(_default_configuration(environment), environment)
     else:
         usual = {}
     if before is None:
-        return _differing({}, now, usual)
+        return _differing_settings({}, now, usual)
     was = _fields(before, former or environment, shown_as=environment)
     if former is not None:
         was[_ENVIRONMENTS], now[_ENVIRONMENTS] = former, environment
     for name in sorted(before.environments.keys() - after.environments.keys() - {former}):
         was[pointer(("environments", name))] = _folders(before.environments[name])
-    return _differing(was, now, usual)
+    return _differing_settings(was, now, usual)
 
 
-def _unsaid(environment: str) -> Configuration:
+def _default_configuration(environment: str) -> Configuration:
     """A configuration in which everything optional is left out."""
     gateway = GatewayConfiguration(url="", org_id="", user_id="", timezone="", zone=UTC)
     alone = Environment(name=environment, manifests="", state="", gateway=gateway, limits=Limits())
@@ -153,7 +153,7 @@ def _unsaid(environment: str) -> Configuration:
 _ENVIRONMENTS = pointer(("environments",))
 
 
-def _differing(
+def _differing_settings(
     was: Mapping[str, Any], now: Mapping[str, Any], usual: Mapping[str, Any]
 ) -> tuple[Setting, ...]:
     return tuple(
@@ -170,22 +170,22 @@ def _differing(
 
 def _fields(configuration: Configuration, name: str, shown_as: str | None = None) -> dict[str, Any]:
     git = {theirs: getattr(configuration.git, ours) for theirs, ours in GIT_FIELDS.items()}
-    found = _pointed(("git",), git)
+    found = _values_by_pointer(("git",), git)
     found["/retired"] = list(configuration.retired)
     environment = configuration.environments.get(name)
     if environment is not None:
         path = ("environments", shown_as or name)
-        found |= _pointed(path, _folders(environment))
-        found |= _pointed((*path, "gateway"), _gateway(environment))
+        found |= _values_by_pointer(path, _folders(environment))
+        found |= _values_by_pointer((*path, "gateway"), _gateway(environment))
         limits = environment.limits
         values = {theirs: getattr(limits, ours) for theirs, ours in LIMIT_FIELDS.items()}
-        found |= _pointed((*path, "limits"), values)
+        found |= _values_by_pointer((*path, "limits"), values)
         for number, webhook in enumerate(environment.notify):
-            found |= _pointed((*path, "notify", str(number)), webhook.as_written())
+            found |= _values_by_pointer((*path, "notify", str(number)), webhook.json_object())
     return found
 
 
-def _pointed(path: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+def _values_by_pointer(path: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
     return {pointer((*path, name)): value for name, value in values.items()}
 
 

@@ -33,14 +33,14 @@ HOLDS = {
 }
 
 
-def why_held(run: Run, held: Held) -> str:
+def describe_hold(run: Run, held: Held) -> str:
     """Why the run's manifest holds it back, in words."""
     if held is Held.MISSED and run.not_after is not None:
         return f"{HOLDS[held].why}: notAfter was {format_instant(run.not_after)}"
     return HOLDS[held].why
 
 
-def every_run(_: Run) -> bool:
+def accepts_every_run(_: Run) -> bool:
     """Every declared run may be started."""
     return True
 
@@ -77,7 +77,7 @@ class Dependency(Struct, frozen=True, kw_only=True):
     gist: str = ""  # the reason that many runs share, where each waits for a run of its own
 
 
-def recorded_one(record: Record) -> Prerequisite:
+def recorded_prerequisite(record: Record) -> Prerequisite:
     """The standing of a recorded run that will not be attempted again."""
     match record.state(record.until):
         case RunState.SUCCEEDED:
@@ -106,14 +106,14 @@ _NOT_STARTED: Mapping[RunState | None, str] = {  # by the state of the newest at
 }
 
 
-def to_be_started(
+def unstarted_prerequisite(
     run: Run, newest: RunState | None, now: EpochMs, stopped: Container[str]
 ) -> Prerequisite:
     """The standing of a run that has yet to start, without regard to its own dependencies.
 
     `newest`: the state of its newest attempt. `stopped`: manifests that start nothing more.
     """
-    standing, held = DependencyStanding.LOST, run.held(now)
+    standing, held = DependencyStanding.LOST, run.hold_at(now)
     if held is not None:
         words = HOLDS[held].words
     elif run.declared_manifest in stopped:
@@ -124,7 +124,7 @@ def to_be_started(
     return Prerequisite(run=run.id, standing=standing, words=words)
 
 
-def summed(name: str, members: Sequence[Prerequisite]) -> Dependency:
+def dependency_on_name(name: str, members: Sequence[Prerequisite]) -> Dependency:
     """The dependency on a name, from the standings of all runs that the name means."""
     lost = [one for one in members if one.standing is DependencyStanding.LOST]
     coming = [one for one in members if one.standing is DependencyStanding.COMING]
@@ -159,9 +159,9 @@ def _causes(name: str, lost: Sequence[Prerequisite]) -> str:
     return f"{first.run} {first.words}, and {len(others)} more{of}"
 
 
-def summed_group(group: Agreeing, members: Sequence[Prerequisite]) -> Dependency:
+def dependency_on_group(group: Agreeing, members: Sequence[Prerequisite]) -> Dependency:
     """The dependency on runs that agree with the waiting run; it names each of them."""
-    whole = summed(group.name, members)
+    whole = dependency_on_name(group.name, members)
     missing = [one for one in members if one.standing is not DependencyStanding.SUCCEEDED]
     names = tuple(run_name(one.run) for one in missing)
     if not members:

@@ -20,8 +20,8 @@ from reconciler.model import (
     Problem,
     Run,
     RunId,
+    covering_references,
     run_name,
-    with_parents,
 )
 from reconciler.numerous import Brief, Numerous
 
@@ -137,7 +137,7 @@ class FullPlanned(_Planned, Numerous, frozen=True, kw_only=True, gc=False):
     gist: str = ""
     behind: frozenset[str] = frozenset()  # names of runs under way whose ends would make room
 
-    def full(self) -> "FullPlanned":
+    def full_value(self) -> "FullPlanned":
         """The value itself."""
         return self
 
@@ -255,7 +255,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         """The runs that the service was asked about and would refuse."""
         return tuple(run for run in self.runs if run.refused)
 
-    def of_action(self, action: Action) -> tuple[PlannedRun, ...]:
+    def runs_of_action(self, action: Action) -> tuple[PlannedRun, ...]:
         """The runs with that action."""
         return tuple(run for run in self.runs if run.action is action)
 
@@ -270,14 +270,14 @@ class Awaited(Struct, frozen=True, kw_only=True):
     waiting: tuple[RunId, ...]  # each waits for the end of at least one started run
 
 
-def awaited(plan: Plan) -> Awaited:
+def find_awaited(plan: Plan) -> Awaited:
     """The started runs that an apply would ask about, and the runs that wait for their ends."""
     followers = [run for run in plan.runs if run.may_follow]
     wanted = {name for run in followers for name in (*run.waits_for, *run.behind)}
     started: list[RunId] = []
     names: set[str] = set()
     for run in plan.runs if wanted else ():
-        meant = wanted.intersection(with_parents(run_name(run.id)))
+        meant = wanted.intersection(covering_references(run_name(run.id)))
         if meant and _may_have_ended(run, plan):
             started.append(run.id)
             names |= meant

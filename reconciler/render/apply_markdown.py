@@ -7,13 +7,13 @@ from datetime import tzinfo
 from msgspec import Struct
 
 from reconciler.apply.result import ApplyResult
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import EpochMs, Place, RunId, backfill_of
 from reconciler.render.apply_outcomes import (
     SHOWN,
     Item,
     bad_ends,
-    called_off,
+    called_off_runs,
     cancel_answer,
     cancellations,
     conclusion,
@@ -23,22 +23,22 @@ from reconciler.render.apply_outcomes import (
     lasting_failures,
     numbers,
     reasons_not_started,
-    rejected,
-    triggered,
+    rejected_events,
+    triggered_events,
     unfinished_title,
     unfinished_words,
 )
-from reconciler.render.backfills import together
-from reconciler.render.layout import as_text
-from reconciler.render.markdown import code, finished, length, prose
+from reconciler.render.backfills import group_items
+from reconciler.render.layout import join_lines
+from reconciler.render.markdown import code, finish_text, length, prose
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.words import (
     COMMIT_DIGITS,
+    all_start_again_advice,
     clock_time,
     command,
-    how_all_start_again,
-    how_to_start_again,
     local_times,
+    start_again_advice,
     status_words,
     zone_name,
 )
@@ -78,10 +78,10 @@ def apply_markdown(
         lines += [f"**{', '.join(f'{number:,} {word}' for word, number in found.items())}**", ""]
     for block in _blocks(result, zone, environment):
         if block.items:
-            shown = list(_shown(block))
+            shown = list(_block_lines(block))
             fits = length(lines) + length(shown) <= most
-            lines += shown if fits else _counted_only(block)
-    return finished(lines[:-1])
+            lines += shown if fits else _count_lines(block)
+    return finish_text(lines[:-1])
 
 
 def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Block]:
@@ -89,7 +89,10 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
     yield _Block(
         title="In doubt: not started again until that is settled",
         items=[
-            (doubt.planned.id, f"{local_times(doubt.reason, zone)}{_until(doubt.decided_at, zone)}")
+            (
+                doubt.planned.id,
+                f"{local_times(doubt.reason, zone)}{_settle_time_words(doubt.decided_at, zone)}",
+            )
             for doubt in result.doubts
         ],
         advice=look,
@@ -99,8 +102,8 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
         items=[(one.run, one.error or "") for one in result.twice],
         advice=look,
     )
-    yield from _of_failures(result)
-    refused = [(run, f"{one.code}: {one.message}") for run, one in rejected(result).items()]
+    yield from _failure_blocks(result)
+    refused = [(run, f"{one.code}: {one.message}") for run, one in rejected_events(result).items()]
     yield _Block(title="Refused by the service, and tried again by the next apply", items=refused)
     yield _Block(
         title="Not claimed, by the preflight",
@@ -115,20 +118,20 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
         ],
     )
     yield _Block(title="Waited for in vain", items=list(result.untold.items()), advice=look)
-    yield from _of_what_is_well(result, zone)
+    yield from _well_blocks(result, zone)
 
 
-def _of_failures(result: ApplyResult) -> Iterator[_Block]:
+def _failure_blocks(result: ApplyResult) -> Iterator[_Block]:
     for_good = failed_runs(result)
     ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     for title, found in (("Failed, with no attempt left", for_good), ("Failed", ended)):
         items = [(run, end_words(result, run, status)) for run, status in found.items()]
         lasting = [one for one in lasting_failures(result).items() if one[0] in found]
-        advice = " ".join(how_all_start_again(dict(lasting[:SHOWN])))
+        advice = " ".join(all_start_again_advice(dict(lasting[:SHOWN])))
         yield _Block(title=title, items=items, advice=advice)
 
 
-def _of_what_is_well(result: ApplyResult, zone: tzinfo) -> Iterator[_Block]:
+def _well_blocks(result: ApplyResult, zone: tzinfo) -> Iterator[_Block]:
     yield _Block(
         title=unfinished_title(result),
         items=[(one.run, unfinished_words(one)) for one in result.unfinished],
@@ -141,31 +144,31 @@ def _of_what_is_well(result: ApplyResult, zone: tzinfo) -> Iterator[_Block]:
     )
     yield _Block(
         title="Cancelled",
-        items=list(called_off(result).items()),
+        items=list(called_off_runs(result).items()),
         opened=False,
     )
     yield _Block(
         title="Triggered",
-        items=[(one.run, "") for one in triggered(result)],
+        items=[(one.run, "") for one in triggered_events(result)],
         opened=False,
     )
 
 
-def _until(decided_at: EpochMs | None, zone: tzinfo) -> str:
+def _settle_time_words(decided_at: EpochMs | None, zone: tzinfo) -> str:
     if decided_at is None:
         return ""
     return f"; an apply after {clock_time(decided_at, zone)} ({zone_name(zone)}) can settle it"
 
 
-def _shown(block: _Block) -> Iterator[str]:
+def _block_lines(block: _Block) -> Iterator[str]:
     yield "<details open>" if block.opened else "<details>"
     yield f"<summary>{_title(block)}</summary>"
     yield ""
-    groups = _by_reason(block.items)
+    groups = _group_by_reason(block.items)
     for reason, runs in list(groups.items())[:SHOWN]:
         yield from _group(reason, runs)
     if len(groups) > SHOWN:
-        yield f"- … and {counted(len(groups) - SHOWN, 'more reason')}"
+        yield f"- … and {format_count(len(groups) - SHOWN, 'more reason')}"
     yield ""
     if block.advice:
         yield from (prose(block.advice), "")
@@ -173,14 +176,14 @@ def _shown(block: _Block) -> Iterator[str]:
 
 
 def _title(block: _Block) -> str:
-    return f"{block.title}: {counted(len(block.items), 'run')}"
+    return f"{block.title}: {format_count(len(block.items), 'run')}"
 
 
-def _counted_only(block: _Block) -> Iterator[str]:
+def _count_lines(block: _Block) -> Iterator[str]:
     yield from (f"{_title(block)}; `reconciler status` lists them.", "")
 
 
-def _by_reason(items: Iterable[Item]) -> Mapping[str, list[RunId]]:
+def _group_by_reason(items: Iterable[Item]) -> Mapping[str, list[RunId]]:
     found: dict[str, list[RunId]] = defaultdict(list)
     for run, reason in items:
         found[reason].append(run)
@@ -190,10 +193,10 @@ def _by_reason(items: Iterable[Item]) -> Mapping[str, list[RunId]]:
 def _group(reason: str, runs: Sequence[RunId]) -> Iterator[str]:
     indent = ""
     if reason:
-        yield f"- {counted(len(runs), 'run')}: {prose(reason)}"
+        yield f"- {format_count(len(runs), 'run')}: {prose(reason)}"
         indent = "  "
     is_long = len(runs) > SHOWN
-    lines = together(runs, lambda run: backfill_of(run) if is_long else None)
+    lines = group_items(runs, lambda run: backfill_of(run) if is_long else None)
     for line in lines[:SHOWN]:
         yield f"{indent}- {_words(line)}"
     left = sum(map(len, lines[SHOWN:]))
@@ -204,7 +207,7 @@ def _group(reason: str, runs: Sequence[RunId]) -> Iterator[str]:
 def _words(runs: Sequence[RunId]) -> str:
     if len(runs) == 1:
         return code(runs[0])
-    name, number = code(backfill_of(runs[0]) or ""), counted(len(runs), "run")
+    name, number = code(backfill_of(runs[0]) or ""), format_count(len(runs), "run")
     return f"{name}: {number}, {code(runs[0])} to {code(runs[-1])}"
 
 
@@ -223,21 +226,21 @@ def apply_annotations(result: ApplyResult, environment: str) -> str:
     found = [
         _annotation(title, reason, runs, places, environment)
         for title, told in _annotations(result)
-        for reason, runs in _rejected_together(told)
+        for reason, runs in _group_runs(told)
     ]
-    return as_text(list(annotation_commands(found, "error")))
+    return join_lines(list(annotation_commands(found, "error")))
 
 
 def _annotations(result: ApplyResult) -> Iterator[tuple[str, Mapping[RunId, str]]]:
     yield "in doubt", {doubt.planned.id: doubt.reason for doubt in result.doubts}
     yield "started twice", {one.run: one.error or "two starts are known" for one in result.twice}
-    refused = {run: f"{one.code}: {one.message}" for run, one in rejected(result).items()}
+    refused = {run: f"{one.code}: {one.message}" for run, one in rejected_events(result).items()}
     yield "refused", refused | {run.id: run.reason for run in result.refused}
     yield "failed", lasting_failures(result)
 
 
-def _rejected_together(told: Mapping[RunId, str]) -> Iterator[tuple[str, list[RunId]]]:
-    for group in together(told.items(), lambda item: (backfill_of(item[0]) or item[0], item[1])):
+def _group_runs(told: Mapping[RunId, str]) -> Iterator[tuple[str, list[RunId]]]:
+    for group in group_items(told.items(), lambda item: (backfill_of(item[0]) or item[0], item[1])):
         yield group[0][1], [run for run, _ in group]
 
 
@@ -249,9 +252,9 @@ def _annotation(
     environment: str,
 ) -> Annotation:
     first = runs[0]
-    which = first if len(runs) == 1 else f"{counted(len(runs), 'run')} of {backfill_of(first)}"
+    which = first if len(runs) == 1 else f"{format_count(len(runs), 'run')} of {backfill_of(first)}"
     if title == "failed":
-        reason, advice = status_words(reason), how_to_start_again(first, reason)
+        reason, advice = status_words(reason), start_again_advice(first, reason)
     else:
         shown = first if len(runs) == 1 else backfill_of(first) or first
         advice = f"{command('status', shown, '--env', environment)} says what is known."

@@ -9,15 +9,15 @@ from typing import assert_never
 
 from reconciler.apply.ports import Claimed, Learned, Noted, Recorded, Step, Waiting, Watching
 from reconciler.apply.result import ApplyResult
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import CANCELLED, FINAL, SUCCEEDED, status_name
 from reconciler.ledger import Event, Record, events
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import PlannedRun
 from reconciler.plan.outlook import Over
-from reconciler.render.backfills import attempt_of, natural_order, together
+from reconciler.render.backfills import attempt_of, group_items, natural_order
 from reconciler.render.layout import Screen
-from reconciler.render.safe import said, visible
+from reconciler.render.safe import escape_line, escape_message
 from reconciler.render.words import status_words
 from reconciler.times import format_instant
 
@@ -27,20 +27,22 @@ def plain_step(step: Step) -> str | None:
     match step:
         case Claimed():
             until = format_instant(step.until)
-            line: str | None = f"claimed {counted(step.runs, 'run')} until {until} ({step.claim})"
+            line: str | None = (
+                f"claimed {format_count(step.runs, 'run')} until {until} ({step.claim})"
+            )
         case Learned():
             line = _outcome(step.event)
         case Recorded():
-            line = f"recorded {counted(step.events, 'event')}" if step.events else None
+            line = f"recorded {format_count(step.events, 'event')}" if step.events else None
         case Waiting():
             line = f"waiting until {format_instant(step.until)}: {step.reason}"
         case Watching():
-            line = _ended(step)
+            line = _count_ended(step)
         case Noted():
             line = "; ".join(filter(None, step.message.split("\n")))
         case _:
             assert_never(step)
-    return None if line is None else visible(said(line))
+    return None if line is None else escape_line(escape_message(line))
 
 
 def _outcome(event: Event) -> str | None:
@@ -53,7 +55,7 @@ def _outcome(event: Event) -> str | None:
         case events.Unknown():
             return f"{event.run}: in doubt: {event.seen}"
         case events.Absent():
-            return f"{event.run}: not started: {why_absent(event)}"
+            return f"{event.run}: not started: {absence_reason(event)}"
         case events.Observed():
             name = status_name(event.status)
             verb = "ended with" if name in FINAL else "is"
@@ -72,9 +74,9 @@ def _outcome(event: Event) -> str | None:
             assert_never(event)
 
 
-def _ended(step: Watching) -> str:
+def _count_ended(step: Watching) -> str:
     verb = "has" if 1 in {step.ended, step.total} else "have"
-    return f"{step.ended:,} of {counted(step.total, 'instance')} {verb} ended"
+    return f"{step.ended:,} of {format_count(step.total, 'instance')} {verb} ended"
 
 
 def is_done(event: events.Cancelled) -> bool:
@@ -87,7 +89,7 @@ def cancel_answer(event: events.Cancelled) -> str:
     return f"{event.code}: {event.message}" if event.message else str(event.code)
 
 
-def why_absent(event: events.Absent) -> str:
+def absence_reason(event: events.Absent) -> str:
     """Why the run was certainly not started, in words."""
     if was_not_sent(event):
         return str(event.evidence["notStarted"])
@@ -99,27 +101,27 @@ def was_not_sent(event: events.Absent) -> bool:
     return isinstance(event.evidence, dict) and "notStarted" in event.evidence
 
 
-def triggered(result: ApplyResult) -> list[events.Triggered]:
+def triggered_events(result: ApplyResult) -> list[events.Triggered]:
     """The outcomes of runs that were started, or that a search found to be started."""
     return [event for event in result.outcomes if isinstance(event, events.Triggered)]
 
 
-def rejected(result: ApplyResult) -> Mapping[RunId, events.Rejected]:
+def rejected_events(result: ApplyResult) -> Mapping[RunId, events.Rejected]:
     """The starts that the service refused."""
     return {event.run: event for event in result.outcomes if isinstance(event, events.Rejected)}
 
 
 def reasons_not_started(result: ApplyResult) -> Iterator[tuple[RunId, str]]:
     """The runs left to the next apply, without those refused, and why each did not start."""
-    refused = rejected(result)
+    refused = rejected_events(result)
     absent = {event.run: event for event in result.outcomes if isinstance(event, events.Absent)}
     for run in result.unstarted:
         if run.id not in refused:
-            yield run.id, _why_not_started(run, absent)
+            yield run.id, _unstarted_reason(run, absent)
 
 
-def _why_not_started(run: PlannedRun, absent: Mapping[RunId, events.Absent]) -> str:
-    return why_absent(absent[run.id]) if run.id in absent else "not reached"
+def _unstarted_reason(run: PlannedRun, absent: Mapping[RunId, events.Absent]) -> str:
+    return absence_reason(absent[run.id]) if run.id in absent else "not reached"
 
 
 def ends(result: ApplyResult) -> dict[RunId, str]:
@@ -159,7 +161,7 @@ def bad_ends(result: ApplyResult) -> dict[RunId, str]:
     }
 
 
-def called_off(result: ApplyResult) -> dict[RunId, str]:
+def called_off_runs(result: ApplyResult) -> dict[RunId, str]:
     """The runs that were cancelled, and those that their manifest calls off and that ended badly.
 
     Each has the words for how it ended; empty where it was cancelled or its end is not known.
@@ -180,7 +182,9 @@ def end_words(result: ApplyResult, run: RunId, status: str) -> str:
 def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
     """The bad ends that somebody must act on: no other attempt follows, and the run is not over."""
     found = bad_ends(result) | failed_runs(result)
-    again = {(first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered(result)}
+    again = {
+        (first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered_events(result)
+    }
     return {
         run: status
         for run, status in found.items()
@@ -191,14 +195,14 @@ def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
 def numbers(result: ApplyResult) -> dict[str, int]:
     """How many runs were `triggered`, `refused`, …, without zeros."""
     counts = {
-        "triggered": len(triggered(result)),
-        "cancelled": len(called_off(result)),
+        "triggered": len(triggered_events(result)),
+        "cancelled": len(called_off_runs(result)),
         "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
         "succeeded": sum(status in SUCCEEDED for status in ends(result).values()),
         "failed": len(bad_ends(result) | failed_runs(result)),
         "not ended": len(result.unfinished),
         "waited for in vain": len(result.untold),
-        "refused": len(rejected(result)) + len(result.refused),
+        "refused": len(rejected_events(result)) + len(result.refused),
         "not started": len(list(reasons_not_started(result))),
         "started twice": len(result.twice),
         "in doubt": len(result.doubts),
@@ -231,14 +235,14 @@ def explain_left_out(result: ApplyResult) -> str | None:
         return None
     run, names = next(iter(result.left_out.items()))
     others = len(result.left_out) - 1
-    more = f" (and {counted(others, 'more run')} for what was left out)" if others else ""
+    more = f" (and {format_count(others, 'more run')} for what was left out)" if others else ""
     return (
-        f"{run} waits for {_some(names)}, which this apply was not called for{more}: name that as "
-        "well, or call it without names."
+        f"{run} waits for {_shorten_names(names)}, which this apply was not called for{more}: "
+        "name that as well, or call it without names."
     )
 
 
-def _some(names: Sequence[str]) -> str:
+def _shorten_names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
@@ -248,34 +252,34 @@ INDENT = 2
 Item = tuple[RunId, str]  # a run, and its line
 
 
-def listed(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Iterator[str]:
+def run_lines(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Iterator[str]:
     """A line for each run; if there are more than 20 runs, those of one backfill share a line."""
     is_long = len(items) > SHOWN
-    lines = together(items, lambda item: backfill_of(item[0]) if is_long else None)
+    lines = group_items(items, lambda item: backfill_of(item[0]) if is_long else None)
     for line in lines[:SHOWN]:
-        yield from screen.wrapped(_together_in_words(line), indent)
-    yield from more(sum(map(len, lines[SHOWN:])), indent)
+        yield from screen.wrap_text(_line_words(line), indent)
+    yield from left_out_line(sum(map(len, lines[SHOWN:])), indent)
 
 
-def grouped(reasons: Iterable[Item], screen: Screen) -> Iterator[str]:
+def reason_lines(reasons: Iterable[Item], screen: Screen) -> Iterator[str]:
     """The runs by reason: at most 20 reasons, each with at most 20 lines."""
     groups: dict[str, list[RunId]] = defaultdict(list)
     for run, reason in reasons:
         groups[reason].append(run)
     for reason, runs in list(groups.items())[:SHOWN]:
-        yield from screen.wrapped(f"{reason} ({counted(len(runs), 'run')})", INDENT)
-        yield from listed([(run, run) for run in runs], screen, 2 * INDENT)
-    yield from more(sum(map(len, list(groups.values())[SHOWN:])))
+        yield from screen.wrap_text(f"{reason} ({format_count(len(runs), 'run')})", INDENT)
+        yield from run_lines([(run, run) for run in runs], screen, 2 * INDENT)
+    yield from left_out_line(sum(map(len, list(groups.values())[SHOWN:])))
 
 
-def more(number: int, indent: int = INDENT) -> Iterator[str]:
+def left_out_line(number: int, indent: int = INDENT) -> Iterator[str]:
     """The line that counts what was left out, if anything was."""
     if number > 0:
         yield f"{' ' * indent}… and {number:,} more"
 
 
-def _together_in_words(items: Sequence[Item]) -> str:
+def _line_words(items: Sequence[Item]) -> str:
     (first, words), *others = items
     if not others:
         return words
-    return f"{backfill_of(first)}: {counted(len(items), 'run')}, {first} to {others[-1][0]}"
+    return f"{backfill_of(first)}: {format_count(len(items), 'run')}, {first} to {others[-1][0]}"

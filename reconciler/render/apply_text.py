@@ -13,32 +13,32 @@ from reconciler.render.apply_outcomes import (
     INDENT,
     SHOWN,
     bad_ends,
-    called_off,
+    called_off_runs,
     cancel_answer,
     cancellations,
     conclusion,
     end_words,
     explain_left_out,
     failed_runs,
-    grouped,
     lasting_failures,
-    listed,
-    more,
+    left_out_line,
     numbers,
+    reason_lines,
     reasons_not_started,
-    rejected,
-    triggered,
+    rejected_events,
+    run_lines,
+    triggered_events,
     unfinished_title,
     unfinished_words,
 )
 from reconciler.render.json_output import json_document
-from reconciler.render.layout import Screen, as_text
-from reconciler.render.safe import said
+from reconciler.render.layout import Screen, join_lines
+from reconciler.render.safe import escape_message
 from reconciler.render.words import (
     COMMIT_DIGITS,
+    all_start_again_advice,
     clock_time,
     command,
-    how_all_start_again,
     local_times,
     zone_name,
 )
@@ -63,145 +63,151 @@ def apply_text(
     screen = Screen.of(width, color=False)
     blocks = [
         _summary(result, environment, screen, unpushed),
-        _started(result, screen),
-        _cancelled(result, screen),
-        _ended_badly(result, screen),
-        _unfinished(result, screen),
-        _untold(result, environment, screen),
-        _refused(result, screen),
-        _not_started(result, screen),
-        _twice(result, environment, screen),
-        _in_doubt(result, zone, environment, screen),
-        _waiting(result, zone, screen),
+        _started_lines(result, screen),
+        _cancelled_lines(result, screen),
+        _bad_end_lines(result, screen),
+        _unfinished_lines(result, screen),
+        _untold_lines(result, environment, screen),
+        _refused_lines(result, screen),
+        _unstarted_lines(result, screen),
+        _started_twice_lines(result, environment, screen),
+        _doubt_lines(result, zone, environment, screen),
+        _waiting_lines(result, zone, screen),
     ]
     lines = [line for block in map(list, blocks) if block for line in (*block, "")]
-    return as_text(lines[:-1])
+    return join_lines(lines[:-1])
 
 
 def _summary(
     result: ApplyResult, environment: str, screen: Screen, unpushed: str | None
 ) -> Iterator[str]:
     for words in filter(None, (conclusion(result, unpushed), explain_left_out(result))):
-        yield from screen.wrapped(said(words))
+        yield from screen.wrap_text(escape_message(words))
     counts = ", ".join(f"{number:,} {word}" for word, number in numbers(result).items())
     if counts:
         where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"
-        yield from screen.wrapped(f"{where}: {counts}")
+        yield from screen.wrap_text(f"{where}: {counts}")
 
 
-def _started(result: ApplyResult, screen: Screen) -> Iterator[str]:
-    found = [event for event in triggered(result) if event.evidence is not None]
-    started = [event for event in triggered(result) if event.evidence is None]
+def _started_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
+    found = [event for event in triggered_events(result) if event.evidence is not None]
+    started = [event for event in triggered_events(result) if event.evidence is None]
     for heading, those in (
         ("Triggered:", started),
         ("Found at the service, started already:", found),
     ):
         if those:
             yield heading
-            yield from listed(
-                [(one.run, said(f"{one.run}: {one.flow_instance_id}")) for one in those],
+            yield from run_lines(
+                [(one.run, escape_message(f"{one.run}: {one.flow_instance_id}")) for one in those],
                 screen,
             )
 
 
-def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
-    if done := called_off(result):
+def _cancelled_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
+    if done := called_off_runs(result):
         yield "Cancelled:"
         told = ((run, f"{run}: {words}" if words else run) for run, words in done.items())
-        yield from listed([(run, said(words)) for run, words in told], screen)
+        yield from run_lines([(run, escape_message(words)) for run, words in told], screen)
     if refused := cancellations(result, done=False):
         yield "Not cancelled, because the service refused it:"
-        yield from grouped([(event.run, cancel_answer(event)) for event in refused], screen)
+        yield from reason_lines([(event.run, cancel_answer(event)) for event in refused], screen)
 
 
-def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
+def _bad_end_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
     """Runs that the apply waited for have a list of their own: they have no attempt left."""
     for_good = failed_runs(result)
     seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:
         yield "Failed:"
-        yield from _by_status(result, seen, screen)
+        yield from _status_lines(result, seen, screen)
     if for_good:
         yield "Failed, with no attempt left:"
-        yield from _by_status(result, for_good, screen)
-    for advice in how_all_start_again(dict(list(lasting_failures(result).items())[:SHOWN])):
-        yield from screen.wrapped(advice)
+        yield from _status_lines(result, for_good, screen)
+    for advice in all_start_again_advice(dict(list(lasting_failures(result).items())[:SHOWN])):
+        yield from screen.wrap_text(advice)
 
 
-def _by_status(result: ApplyResult, statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:
+def _status_lines(
+    result: ApplyResult, statuses: Mapping[RunId, str], screen: Screen
+) -> Iterator[str]:
     told = ((run, end_words(result, run, status)) for run, status in statuses.items())
-    yield from grouped(told, screen)
+    yield from reason_lines(told, screen)
 
 
-def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:
+def _unfinished_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.unfinished:
         yield f"{unfinished_title(result)}:"
-        yield from listed(
+        yield from run_lines(
             [
-                (record.run, said(f"{record.run}: {unfinished_words(record)}"))
+                (record.run, escape_message(f"{record.run}: {unfinished_words(record)}"))
                 for record in result.unfinished
             ],
             screen,
         )
 
 
-def _untold(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
+def _untold_lines(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
     if not result.untold:
         return
     yield "Waited for in vain: look at the instance at the service, then ask again:"
     for run, reason in list(result.untold.items())[:SHOWN]:
-        yield from screen.wrapped(said(f"{run}: {reason}"), INDENT)
+        yield from screen.wrap_text(escape_message(f"{run}: {reason}"), INDENT)
         yield " " * 2 * INDENT + command("status", run, "--refresh", "--env", environment)
-    yield from more(len(result.untold) - SHOWN)
+    yield from left_out_line(len(result.untold) - SHOWN)
 
 
-def _refused(result: ApplyResult, screen: Screen) -> Iterator[str]:
-    if refused := rejected(result).values():
+def _refused_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
+    if refused := rejected_events(result).values():
         yield "Refused by the service, and tried again by the next apply:"
-        yield from grouped(
+        yield from reason_lines(
             [(event.run, f"{event.code}: {event.message}") for event in refused], screen
         )
     if result.refused:
         yield "Not claimed, by the preflight:"
-        yield from grouped([(run.id, said(run.reason)) for run in result.refused], screen)
+        yield from reason_lines(
+            [(run.id, escape_message(run.reason)) for run in result.refused], screen
+        )
 
 
-def _not_started(result: ApplyResult, screen: Screen) -> Iterator[str]:
+def _unstarted_lines(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if reasons := list(reasons_not_started(result)):
         yield "Not started, and left to the next apply:"
-        yield from grouped(reasons, screen)
+        yield from reason_lines(reasons, screen)
 
 
-def _twice(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
+def _started_twice_lines(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
     if not result.twice:
         return
     yield "Started twice: look at both instances, then say which one speaks for the run:"
     for record in result.twice[:SHOWN]:
-        yield from screen.wrapped(said(f"{record.run}: {record.error}"), INDENT)
+        yield from screen.wrap_text(escape_message(f"{record.run}: {record.error}"), INDENT)
         yield " " * 2 * INDENT + command("status", record.run, "--env", environment)
-    yield from more(len(result.twice) - SHOWN)
+    yield from left_out_line(len(result.twice) - SHOWN)
 
 
-def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str, screen: Screen) -> Iterator[str]:
+def _doubt_lines(
+    result: ApplyResult, zone: tzinfo, environment: str, screen: Screen
+) -> Iterator[str]:
     if not result.doubts:
         return
     yield "In doubt: may have been started, and is not started again until it is settled:"
     for doubt in result.doubts[:SHOWN]:
-        yield from screen.wrapped(
-            said(f"{doubt.planned.id}: {local_times(doubt.reason, zone)}"), INDENT
+        yield from screen.wrap_text(
+            escape_message(f"{doubt.planned.id}: {local_times(doubt.reason, zone)}"), INDENT
         )
         if doubt.decided_at is not None:
             when = f"{clock_time(doubt.decided_at, zone)} ({zone_name(zone)})"
-            yield from screen.wrapped(f"an apply after {when} can settle it", 2 * INDENT)
+            yield from screen.wrap_text(f"an apply after {when} can settle it", 2 * INDENT)
         yield " " * 2 * INDENT + command("status", doubt.planned.id, "--env", environment)
-    yield from more(len(result.doubts) - SHOWN)
+    yield from left_out_line(len(result.doubts) - SHOWN)
 
 
-def _waiting(result: ApplyResult, zone: tzinfo, screen: Screen) -> Iterator[str]:
+def _waiting_lines(result: ApplyResult, zone: tzinfo, screen: Screen) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
         told = [(run.id, local_times(run.shared_reason, zone)) for run in result.waiting]
-        yield from grouped(told, screen)
+        yield from reason_lines(told, screen)
 
 
 def apply_json(result: ApplyResult, environment: str, unpushed: str | None = None) -> str:
@@ -213,12 +219,12 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
             "commit": result.commit,
             "interrupted": result.interrupted,
             "unpushed": unpushed,
-            "triggered": [_triggered_json(event) for event in triggered(result)],
-            "rejected": [_answered_json(event) for event in rejected(result).values()],
+            "triggered": [_triggered_json(event) for event in triggered_events(result)],
+            "rejected": [_answered_json(event) for event in rejected_events(result).values()],
             "notStarted": [
                 {"run": run, "reason": reason} for run, reason in reasons_not_started(result)
             ],
-            "startedTwice": [_twice_json(record) for record in result.twice],
+            "startedTwice": [_double_start_json(record) for record in result.twice],
             "inDoubt": [_doubt_json(doubt) for doubt in result.doubts],
             "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
             "leftOut": [
@@ -265,7 +271,7 @@ def _answered_json(event: events.Rejected | events.Cancelled) -> dict[str, Any]:
     return {"run": event.run, "code": event.code, "message": event.message}
 
 
-def _twice_json(record: Record) -> dict[str, Any]:
+def _double_start_json(record: Record) -> dict[str, Any]:
     starts = [{"claim": start.claim, "flowInstanceId": start.instance} for start in record.starts]
     return {"run": record.run, "starts": starts}
 

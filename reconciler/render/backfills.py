@@ -6,17 +6,17 @@ from datetime import tzinfo
 from itertools import accumulate
 from typing import TypeVar
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import Parameters, RunId, run_attempt
 from reconciler.plan import PlannedRun
 from reconciler.render.layout import Screen, fold
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 from reconciler.render.words import processed_date
 
 T = TypeVar("T")
 
 
-def together(items: Iterable[T], key: Callable[[T], Hashable | None]) -> list[list[T]]:
+def group_items(items: Iterable[T], key: Callable[[T], Hashable | None]) -> list[list[T]]:
     """The items grouped by key, each group where its first item was; those without a key alone."""
     found: dict[Hashable, list[T]] = {}
     for item in items:
@@ -36,7 +36,7 @@ def runs_in_words(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     Flow and dates are left out where they are not known.
     """
     flows = {run.flow_id for run in runs if run.flow_id is not None}
-    words = counted(len(runs), "run")
+    words = format_count(len(runs), "run")
     if flows:
         words += f" of flow {flows.pop()}" if len(flows) == 1 else f" of {len(flows):,} flows"
     times = [run.trigger_time for run in runs]
@@ -95,22 +95,22 @@ def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -
     from rich.cells import cell_len
 
     pieces = [
-        f"{key}={values[0]}" if len(values) == 1 else _several(key, values, verbose=verbose)
+        f"{key}={values[0]}" if len(values) == 1 else _values_words(key, values, verbose=verbose)
         for key, values in values_of(run.parameters for run in runs).items()
     ]
     if not pieces:
         return []
-    whole = screen.wrapped(", ".join(pieces))
+    whole = screen.wrap_text(", ".join(pieces))
     if verbose or _fits(whole, screen):
         return whole
-    ends = accumulate(cell_len(visible(piece)) for piece in pieces)
+    ends = accumulate(cell_len(escape_line(piece)) for piece in pieces)
     most = sum(end <= screen.width for end in ends)  # to try thousands of them takes minutes
     for number in range(min(most, len(pieces) - 1), 0, -1):
-        more = f"… and {counted(len(pieces) - number, 'more parameter')}"
-        lines = screen.wrapped(", ".join((*pieces[:number], more)))
+        more = f"… and {format_count(len(pieces) - number, 'more parameter')}"
+        lines = screen.wrap_text(", ".join((*pieces[:number], more)))
         if _fits(lines, screen):
             return lines
-    more = f" and {counted(len(pieces) - 1, 'more parameter')}" if len(pieces) > 1 else ""
+    more = f" and {format_count(len(pieces) - 1, 'more parameter')}" if len(pieces) > 1 else ""
     return [fold(pieces[0], screen.width - len(more) - 1)[0] + "…" + more]
 
 
@@ -120,7 +120,7 @@ def _fits(lines: Sequence[str], screen: Screen) -> bool:
     return len(lines) == 1 and cell_len(lines[0]) <= screen.width
 
 
-def _several(key: str, values: Sequence[str], *, verbose: bool) -> str:
+def _values_words(key: str, values: Sequence[str], *, verbose: bool) -> str:
     if len(values) <= FEW_VALUES or verbose:
         return f"{key}: {', '.join(values)}"
     return f"{key}: {len(values):,} values: {values[0]} … {values[-1]}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, tzinfo
 from math import prod
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
 from reconciler.plan.by_manifest import OfManifest
@@ -22,7 +22,7 @@ _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_LIST = 4_000  # bytes of all values of one key
 
 
-def marked(words: Words) -> str:
+def words_markdown(words: Words) -> str:
     """The words as Markdown, with quoted text as code."""
     return "".join(
         code(word.text, _LONGEST) if isinstance(word, Quoted) else word for word in words
@@ -37,22 +37,25 @@ def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
     for one, row in zip(compared.manifests, rows(compared.manifests, zone), strict=True):
         runs, gone = _runs(one), [change.run for change in one.of(Kind.REMOVED)]
         starting = sum(change.id in at_once for change in one.changes)
-        cells = (_named(one.name, one.place, runs[0].description), marked(row.words))
-        when = [] if len(gone) == len(one.changes) else [_when(runs, starting, zone)]
+        cells = (
+            _manifest_cell(one.name, one.place, runs[0].description),
+            words_markdown(row.words),
+        )
+        when = [] if len(gone) == len(one.changes) else [_times_cell(runs, starting, zone)]
         if gone:
-            when.append(f"no longer: {_span(_dates(gone, zone)) or counted(len(gone), 'run')}")
-        yield table_row((*cells, _carried(runs), "<br>".join(when)))
+            when.append(f"no longer: {_span(_dates(gone, zone)) or format_count(len(gone), 'run')}")
+        yield table_row((*cells, _contents_cell(runs), "<br>".join(when)))
 
 
-def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
+def value_blocks(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
     """For each manifest whose row leaves out values, a block that unfolds into all of them."""
     for one in compared.manifests:
         runs = _runs(one)
-        many = _varied(runs, zone)
+        many = _hidden_values(runs, zone)
         if many:
             counts = ", ".join(f"{len(found):,} of {html_code(key)}" for key, found in many.items())
             summary = f"<summary>{html_code(one.name)}: all values ({counts})</summary>"
-            lines = [f"- {code(key)}: {_all(found)}" for key, found in many.items()]
+            lines = [f"- {code(key)}: {_all_values(found)}" for key, found in many.items()]
             yield ["<details>", summary, "", *lines, "", "</details>", ""]
 
 
@@ -62,7 +65,7 @@ def _runs(one: OfManifest) -> list[Run]:
     return stays or [change.run for change in one.changes]
 
 
-def _named(name: str, place: Place | None, description: str) -> str:
+def _manifest_cell(name: str, place: Place | None, description: str) -> str:
     where = code(f"{place.file}:{place.line}") if place is not None else "no longer declared"
     return "<br>".join(filter(None, (code(name), where, prose(description))))
 
@@ -77,7 +80,7 @@ def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
     return sorted(found - {""})
 
 
-def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
+def _hidden_values(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
     """All values of each key whose row shows only the first and the last, where there are more."""
     found = {key: shown for key, shown in _values(runs).items() if len(shown) > FEW_VALUES}
     dates = _dates(runs, zone)
@@ -97,10 +100,10 @@ def _span(dates: Sequence[str]) -> str:
     if not dates:
         return ""
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{counted(len(dates), 'business date')}: {span}"
+    return f"{format_count(len(dates), 'business date')}: {span}"
 
 
-def _carried(runs: Sequence[Run]) -> str:
+def _contents_cell(runs: Sequence[Run]) -> str:
     """The flow, and each parameter with its value or, where the runs differ, its values."""
     flows = sorted({run.flow_id for run in runs})
     pieces = [f"flow {', '.join(map(code, map(str, flows[:FEW])))}"]
@@ -108,9 +111,9 @@ def _carried(runs: Sequence[Run]) -> str:
         pieces = [f"{len(flows):,} flows, the first: {code(str(flows[0]))}"]
     values = _values(runs)
     for number, (key, found) in enumerate(values.items()):
-        piece = code(f"{key}={found[0]}") if len(found) == 1 else _several(key, found)
+        piece = code(f"{key}={found[0]}") if len(found) == 1 else _several_values(key, found)
         if length(pieces) + len(piece) > _MOST_OF_A_CELL:
-            pieces.append(f"… and {counted(len(values) - number, 'more parameter')}{CUT}")
+            pieces.append(f"… and {format_count(len(values) - number, 'more parameter')}{CUT}")
             break
         pieces.append(piece)
     if len(runs) < _combinations(runs):
@@ -127,7 +130,7 @@ def _combinations(runs: Iterable[Run]) -> int:
     return prod(map(len, found.values()))
 
 
-def _several(key: str, found: Sequence[str]) -> str:
+def _several_values(key: str, found: Sequence[str]) -> str:
     """`SITE: 40 values: cn-01 … cn-40`."""
     if len(found) <= FEW_VALUES:
         return f"{code(key)}: {', '.join(_piece(value) for value in found)}"
@@ -139,7 +142,7 @@ def _piece(value: str) -> str:
     return code(value, _LONGEST) or "(empty)"
 
 
-def _all(found: Sequence[str]) -> str:
+def _all_values(found: Sequence[str]) -> str:
     shown: list[str] = []
     room = _MOST_OF_A_LIST
     for value in found:
@@ -152,7 +155,7 @@ def _all(found: Sequence[str]) -> str:
     return ", ".join(shown)
 
 
-def _when(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
+def _times_cell(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
     """Business dates, trigger times, how many start at once (their time is past), conditions."""
     times = sorted({run.trigger_time for run in runs})
     span = _span(_dates(runs, zone))
@@ -175,9 +178,9 @@ def _gates(runs: Sequence[Run], zone: tzinfo) -> Iterator[str]:
             found[gate] = found.get(gate, 0) + 1
     for number, (gate, of) in enumerate(found.items()):
         if number == FEW * 2:
-            yield f"… and {counted(len(found) - number, 'more condition')}{CUT}"
+            yield f"… and {format_count(len(found) - number, 'more condition')}{CUT}"
             return
-        yield gate if of == len(runs) else f"{gate} ({counted(of, 'run')})"
+        yield gate if of == len(runs) else f"{gate} ({format_count(of, 'run')})"
 
 
 def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
@@ -198,8 +201,8 @@ def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
     if run.max_active is not None:
         yield f"at most {run.max_active:,} at the same time"
     if run.stop_after is not None:
-        yield f"stops after {counted(run.stop_after, 'failure')}"
+        yield f"stops after {format_count(run.stop_after, 'failure')}"
     if run.retry:
-        yield f"retry: {counted(run.retry.max, 'time')}"
+        yield f"retry: {format_count(run.retry.max, 'time')}"
     if run.not_after is not None:
         yield f"not after {clock_time(run.not_after, zone)}"

@@ -9,9 +9,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import is_documented
-from reconciler.model import Place, RunId, combination_of, run_name, with_parents
+from reconciler.model import Place, RunId, combination_of, covering_references, run_name
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Change, Kind
@@ -34,33 +34,35 @@ class Row(Struct, frozen=True, kw_only=True):
     words: Words
 
 
-def besides(plan: Plan, compared: Compared) -> str:
+def untouched_sentence(plan: Plan, compared: Compared) -> str:
     """What an apply would do with the runs that the change does not touch."""
-    others = replace(plan, runs=untouched(plan, compared), problems=())
+    others = replace(plan, runs=untouched_runs(plan, compared), problems=())
     counts = ", ".join(action_counts(others))
     if plan.problems:
         return f"Besides, as long as there are problems: {counts}."
-    behind = _behind(others.runs, compared)
+    behind = _count_waiting(others.runs, compared)
     verb = "waits" if behind == 1 else "wait"
-    more = f" {counted(behind, 'run')} of these {verb} for what it touches." if behind else ""
+    more = f" {format_count(behind, 'run')} of these {verb} for what it touches." if behind else ""
     return f"Also, of what this change does not touch: {counts}.{more}"
 
 
-def _behind(runs: Iterable[PlannedRun], compared: Compared) -> int:
+def _count_waiting(runs: Iterable[PlannedRun], compared: Compared) -> int:
     """How many of the runs wait for a run that the change touches."""
-    touched = {one for change in compared.changes for one in with_parents(run_name(change.id))}
+    touched = {
+        one for change in compared.changes for one in covering_references(run_name(change.id))
+    }
     return sum(any(run_name(RunId(one)) in touched for one in run.waits_for) for run in runs)
 
 
-def untouched(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:
+def untouched_runs(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:
     """The runs that the change does not touch."""
     touched = {change.id for change in compared.changes}
-    touched |= {run.id for run in _undeclared(plan, compared)}
+    touched |= {run.id for run in _orphaned_runs(plan, compared)}
     return tuple(run for run in plan.runs if run.id not in touched)
 
 
-def _undeclared(plan: Plan, compared: Compared) -> list[PlannedRun]:
-    orphaned = plan.of_action(Action.ORPHANED)
+def _orphaned_runs(plan: Plan, compared: Compared) -> list[PlannedRun]:
+    orphaned = plan.runs_of_action(Action.ORPHANED)
     return [run for run in orphaned if run_name(run.id) in compared.undeclared]
 
 
@@ -69,10 +71,10 @@ def undeclared_words(plan: Plan, compared: Compared) -> str:
 
     Empty also while a manifest has a problem: the runs that seem undeclared may be declared there.
     """
-    found = _undeclared(plan, compared)
+    found = _orphaned_runs(plan, compared)
     if not found or plan.problems:
         return ""
-    return f"Recorded, and no longer declared by this change: {counted(len(found), 'run')}."
+    return f"Recorded, and no longer declared by this change: {format_count(len(found), 'run')}."
 
 
 def unjudged_words(compared: Compared) -> list[Words]:
@@ -80,7 +82,7 @@ def unjudged_words(compared: Compared) -> list[Words]:
     found: list[Words] = []
     for file, names in compared.unjudged.items():
         verb = "is" if len(names) == 1 else "are"
-        runs = f"{counted(len(names), 'run')} that it may declare {verb} not judged"
+        runs = f"{format_count(len(names), 'run')} that it may declare {verb} not judged"
         found.append([Quoted(file), f" cannot be read: {runs}"])
     return found
 
@@ -115,24 +117,24 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
     counts = one.before != one.after and (not is_told or bool(removed))
     if counts:
         phrases.append([_numbers(one)])
-    phrases += _renamed(one)
+    phrases += _renamed_words(one)
     if added and one.before:
-        phrases.append(growth or [f"{counted(len(added), 'run')} more"])
+        phrases.append(growth or [f"{format_count(len(added), 'run')} more"])
     if removed:
         phrases.append([f"{len(removed):,} will never start"])
     if revised:
-        phrases.append([f"another revision of {counted(len(revised), 'run')} that never ran"])
-    phrases += _changed(one.of(Kind.CHANGED), "changed", zone)
-    phrases += _again(one.of(Kind.RERUN))
-    phrases += _changed(one.of(Kind.REFUSED), "edited that ran already", zone)
+        phrases.append([f"another revision of {format_count(len(revised), 'run')} that never ran"])
+    phrases += _changed_words(one.of(Kind.CHANGED), "changed", zone)
+    phrases += _rerun_words(one.of(Kind.RERUN))
+    phrases += _changed_words(one.of(Kind.REFUSED), "edited that ran already", zone)
     return join_phrases(phrases, ": " if counts else ", ", ", ")
 
 
 def _numbers(one: OfManifest) -> str:
     if not one.before:
         what = "new" if one.of(Kind.ADDED) else "declared again"
-        return f"{what}: {counted(one.after, 'run')}"
-    return f"{counted(one.before, 'run')}{ARROW}{one.after:,}"
+        return f"{what}: {format_count(one.after, 'run')}"
+    return f"{format_count(one.before, 'run')}{ARROW}{one.after:,}"
 
 
 def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
@@ -147,17 +149,17 @@ def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
             more = ", …" if len(new) > len(shown) else ""
             return [
                 *(f"{number} ", Quoted(key), " more (", Quoted(", ".join(shown)), more),
-                f"): {counted(len(added), 'run')}",
+                f"): {format_count(len(added), 'run')}",
             ]
     return None
 
 
-def _renamed(one: OfManifest) -> Iterator[Words]:
+def _renamed_words(one: OfManifest) -> Iterator[Words]:
     """`renamed from wind-march: 31 runs, nothing starts again`."""
     found = one.of(Kind.RENAMED)
     if not found:
         return
-    runs = f"{counted(len(found), 'run')}, nothing starts again"
+    runs = f"{format_count(len(found), 'run')}, nothing starts again"
     names = next(
         (change.before.declared_name, change.run.declared_name) for change in found if change.before
     )
@@ -169,17 +171,17 @@ def _renamed(one: OfManifest) -> Iterator[Words]:
         yield [f"{runs}: renamed, the first from ", Quoted(names[0]), " to ", Quoted(names[1])]
 
 
-def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:
+def _changed_words(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:
     """What differs if it is the same for all changes, otherwise what differs in the first."""
     if not found:
         return
     said = [differences(change, zone) for change in found]
-    head = f"{counted(len(found), 'run')} {what} ("
+    head = f"{format_count(len(found), 'run')} {what} ("
     first = "" if all(one == said[0] for one in said) else "the first: "
     yield [f"{head}{first}", *said[0], ")"]
 
 
-def _again(found: Sequence[Change]) -> Iterator[Words]:
+def _rerun_words(found: Sequence[Change]) -> Iterator[Words]:
     """`revision 2 of 1,240 runs that have run already (1,200 SUCCESS, 40 FAIL)`."""
     groups: dict[str, list[Change]] = {}
     for change in found:
@@ -190,7 +192,7 @@ def _again(found: Sequence[Change]) -> Iterator[Words]:
         ends = Counter(record.status for change in changes for record in change.earlier[-1:])
         ended = join_phrases([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
         has = "has" if len(changes) == 1 else "have"
-        runs = counted(len(changes), "run")
+        runs = format_count(len(changes), "run")
         yield [f"{what} of {runs} that {has} run already (", *ended, ")"]
 
 

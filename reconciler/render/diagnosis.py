@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.render.layout import Screen, as_text
+from reconciler.render.layout import Screen, join_lines
 from reconciler.render.words import join_words
 
 _INDENT = 2
@@ -48,22 +48,22 @@ class Checked(Struct, frozen=True, kw_only=True):
     diagnosis: Diagnosis
 
 
-def well(message: str) -> Diagnosis:
+def ok_diagnosis(message: str) -> Diagnosis:
     """The diagnosis that all is well."""
     return Diagnosis(health=Health.OK, message=message)
 
 
-def warned(message: str, hint: str) -> Diagnosis:
+def warning_diagnosis(message: str, hint: str) -> Diagnosis:
     """The diagnosis that it works, but a person should know something."""
     return Diagnosis(health=Health.WARNING, message=message, hint=hint)
 
 
-def failed(message: str, hint: str) -> Diagnosis:
+def failed_diagnosis(message: str, hint: str) -> Diagnosis:
     """The diagnosis that it does not work."""
     return Diagnosis(health=Health.FAILED, message=message, hint=hint)
 
 
-def skipped(why: str, hint: str | None = None) -> Diagnosis:
+def skipped_diagnosis(why: str, hint: str | None = None) -> Diagnosis:
     """The diagnosis that nothing is known."""
     return Diagnosis(health=Health.SKIPPED, message=why, hint=hint)
 
@@ -94,12 +94,12 @@ def diagnosis_text(
     lines: list[str] = []
     for environment in dict.fromkeys(one.environment for one in checks):
         title = _OF_ALL if environment is None else f"Environment {environment}"
-        lines += [screen.paint(screen.wrapped(title)[0], "bold")]
+        lines += [screen.paint(screen.wrap_text(title)[0], "bold")]
         own = [one for one in checks if one.environment == environment]
         for diagnosis, same in groupby(own, key=lambda one: one.diagnosis):
             lines += _lines(diagnosis, [one.name for one in same], screen, names)
         lines.append("")
-    return as_text([*lines, _summary(checks)])
+    return join_lines([*lines, _summary(checks)])
 
 
 def _lines(one: Diagnosis, names: Sequence[str], screen: Screen, width: int) -> Iterator[str]:
@@ -109,16 +109,16 @@ def _lines(one: Diagnosis, names: Sequence[str], screen: Screen, width: int) -> 
     """
     columns = max(map(len, Health))
     start = _INDENT + columns + 2 + width + 2
-    beside = screen.within(start)
+    beside = screen.without_margin(start)
     name, *others = names
     also = f"; so {'are' if len(others) > 1 else 'is'} {join_words(others)}" if others else ""
     # A message of git or of a server may have several lines; the others go below the first.
-    first, *more = chain(*map(beside.wrapped, f"{one.message}{also}".split("\n")))
+    first, *more = chain(*map(beside.wrap_text, f"{one.message}{also}".split("\n")))
     word = screen.paint(one.health.value, _STYLES[one.health]) + " " * (columns - len(one.health))
     yield f"{' ' * _INDENT}{word}  {name:{width}}  {first}"
     for line in more:
         yield " " * start + line
-    for line in beside.wrapped(f"→ {one.hint}") if one.hint is not None else ():
+    for line in beside.wrap_text(f"→ {one.hint}") if one.hint is not None else ():
         yield " " * start + screen.paint(line, "cyan")
 
 

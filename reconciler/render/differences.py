@@ -25,7 +25,7 @@ class Quoted(Struct, frozen=True):
 Words = list[str | Quoted]
 
 
-def plain(words: Words) -> str:
+def words_text(words: Words) -> str:
     """The words as text."""
     return "".join(word.text if isinstance(word, Quoted) else word for word in words)
 
@@ -41,7 +41,7 @@ def join_phrases(phrases: Sequence[Words], first: str, others: str) -> Words:
 def differences(change: Change, zone: tzinfo) -> Words:
     """The differences field by field, or one phrase that says why they are not known."""
     if change.before is None or change.after is None:
-        return _with_commit(change.unseen or "not declared before")
+        return _quote_commits(change.unseen or "not declared before")
     before, after = change.before, change.after
     phrases = [_difference(name, before, after, zone) for name in change.fields]
     if change.is_renamed:
@@ -49,7 +49,7 @@ def differences(change: Change, zone: tzinfo) -> Words:
     return join_phrases(phrases, ", ", ", ")
 
 
-def _with_commit(text: str) -> Words:
+def _quote_commits(text: str) -> Words:
     """The text as words, with commit ids quoted: otherwise a forge would make them links."""
     pieces = _COMMIT.split(text)
     return [Quoted(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
@@ -97,7 +97,7 @@ def _matches(run: Run) -> str:
     return "; ".join(found) or "nothing"
 
 
-def _between(sides: Iterable[Quoted]) -> Words:
+def _arrow_words(sides: Iterable[Quoted]) -> Words:
     first, second = sides
     return [first, ARROW, second]
 
@@ -111,5 +111,5 @@ def _parameters(before: Run, after: Run) -> Words:
         first, second = (side.get(key) for side in values)
         if first != second:
             sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
-            phrases.append([Quoted(key), " ", *_between(sides)])
+            phrases.append([Quoted(key), " ", *_arrow_words(sides)])
     return join_phrases(phrases, ", ", ", ") if phrases else ["parameters in another order"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from reconciler.explained import CodeKind, Explanation, page_address
-from reconciler.render.layout import Screen, as_text
+from reconciler.render.layout import Screen, join_lines
 
 TITLES = {
     CodeKind.PROBLEM: "Problems",
@@ -30,17 +30,17 @@ def explanation_text(
     """One code in full. `documents`: the address of the folder that its page lies below."""
     screen = Screen.of(None, color)
     kinds = " or ".join(WORDS[kind] for kind in one.kinds)
-    return as_text(
+    return join_lines(
         [
-            *_titled(screen, one.code, kinds),
+            *_title_lines(screen, one.code, kinds),
             "",
-            *screen.wrapped(one.means),
+            *screen.wrap_text(one.means),
             "",
             screen.paint("For example", "bold"),
             *_example(screen, one.example),
             "",
             screen.paint("What to do", "bold"),
-            *screen.wrapped(one.remedy, 2),
+            *screen.wrap_text(one.remedy, 2),
             *_page(screen, one, documents),
         ]
     )
@@ -49,7 +49,7 @@ def explanation_text(
 def _example(screen: Screen, text: str) -> list[str]:
     """The example: a sentence is wrapped, a file keeps its lines."""
     if "\n" not in text:
-        return screen.wrapped(text, 2)
+        return screen.wrap_text(text, 2)
     return [f"  {line}" for line in text.split("\n")]
 
 
@@ -59,8 +59,8 @@ def _page(screen: Screen, one: Explanation, documents: str | None) -> list[str]:
     return ["", screen.paint("Read on", "bold"), f"  {page_address(one.page, documents)}"]
 
 
-def _titled(screen: Screen, code: str, kinds: str) -> Iterator[str]:
-    first, *more = screen.wrapped(f"{code} is {kinds}.")
+def _title_lines(screen: Screen, code: str, kinds: str) -> Iterator[str]:
+    first, *more = screen.wrap_text(f"{code} is {kinds}.")
     yield screen.paint(code, "bold") + first.removeprefix(code)
     yield from more
 
@@ -74,13 +74,13 @@ def explanations_text(every: Iterable[Explanation], *, color: bool | None = None
         lines += [screen.paint(title, "bold")]
         for one in found:
             if kind in one.kinds:
-                lines += _listed(screen, one)
+                lines += _code_lines(screen, one)
         lines.append("")
-    return as_text([*lines, "reconciler explain CODE says what to do about it."])
+    return join_lines([*lines, "reconciler explain CODE says what to do about it."])
 
 
-def _listed(screen: Screen, one: Explanation) -> Iterator[str]:
-    first, *more = screen.within(_LISTED).wrapped(_sentence(one.means))
+def _code_lines(screen: Screen, one: Explanation) -> Iterator[str]:
+    first, *more = screen.without_margin(_LISTED).wrap_text(_sentence(one.means))
     yield f"  {one.code:{_LISTED - 2}}{first}"
     for line in more:
         yield " " * _LISTED + line

@@ -6,7 +6,7 @@ from itertools import chain
 from urllib.parse import urlsplit
 
 from reconciler.configuration import GatewayConfiguration
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind
@@ -16,30 +16,30 @@ from reconciler.render.differences import Quoted, Words
 from reconciler.render.words import join_words
 
 
-def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
+def change_sentence(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
     """`This change starts 1,240 runs at once, on organisation …; removes 28 runs that …`."""
     if compared.is_gone:
-        runs = counted(len(compared.changes), "run")
+        runs = format_count(len(compared.changes), "run")
         away = " away, and with it "
         return ["This change takes the environment ", Quoted(plan.environment), away, runs, _LOST]
     lost = sum(map(len, compared.unjudged.values()))
-    unjudged = f"What becomes of {counted(lost, 'run')} nobody can tell." if lost else ""
+    unjudged = f"What becomes of {format_count(lost, 'run')} nobody can tell." if lost else ""
     if not compared.changes:
-        return [unjudged or STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
+        return [unjudged or STARTS_NOTHING, *_moved_runs_sentence(plan, compared, gateway)]
     starts = list(_starts(plan, compared))
-    others = list(_others(plan, compared))
+    others = list(_other_change_words(plan, compared))
     words: Words = ["This change "]
     if starts:
         words += [join_words(starts), *(_destination(gateway) if gateway else [])]
         others = ["", *others]
     words += ["; ".join(others), ".", *([f" {unjudged}"] if unjudged else [])]
-    return [*words, *_elsewhere(plan, compared, gateway)]
+    return [*words, *_moved_runs_sentence(plan, compared, gateway)]
 
 
 _LOST = " that will never start."
 
 
-def _elsewhere(
+def _moved_runs_sentence(
     plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
 ) -> Iterator[str | Quoted]:
     """A sentence about runs that the change does not touch, but moves to another destination."""
@@ -49,7 +49,7 @@ def _elsewhere(
         run.action in {Action.START, Action.WAIT} and run.id not in touched for run in plan.runs
     )
     if gateway is not None and number and told & _DESTINATION:
-        runs, verb = counted(number, "run"), "waits" if number == 1 else "wait"
+        runs, verb = format_count(number, "run"), "waits" if number == 1 else "wait"
         yield f" It moves {runs} that {verb} on the branch to organisation "
         yield from [*_destination(gateway)[2:], "."]
 
@@ -73,17 +73,21 @@ def _destination(gateway: GatewayConfiguration) -> Words:
 def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
     """What the change starts, and when."""
     planned = {run.id: run for run in plan.runs}
-    when = Counter((change.kind, _when(change, planned, plan.at)) for change in compared.changes)
+    when = Counter(
+        (change.kind, _start_moment(change, planned, plan.at)) for change in compared.changes
+    )
     at_once, later, rest = (when[Kind.ADDED, one] for one in (_AT_ONCE, _LATER, _NOT_YET))
     again = sum(change.kind is Kind.RERUN for change in compared.changes)
     changed, moved = (when[Kind.CHANGED, one] for one in (_AT_ONCE, _LATER))
     yield from chain(
-        [f"starts {counted(at_once, 'run')} at once"] if at_once else [],
-        [f"starts {counted(later, 'run')} at {_its(later)} time"] if later else [],
-        [f"adds {counted(rest, 'run')} that cannot start yet"] if rest else [],
-        [_deed(Kind.RERUN, again)] if again else [],
-        [f"changes {counted(changed, 'run')} that {_verb(changed)} at once"] if changed else [],
-        [f"changes {counted(moved, 'run')} that {_verb(moved)} at {_its(moved)} time"]
+        [f"starts {format_count(at_once, 'run')} at once"] if at_once else [],
+        [f"starts {format_count(later, 'run')} at {_possessive(later)} time"] if later else [],
+        [f"adds {format_count(rest, 'run')} that cannot start yet"] if rest else [],
+        [_change_words(Kind.RERUN, again)] if again else [],
+        [f"changes {format_count(changed, 'run')} that {_verb(changed)} at once"]
+        if changed
+        else [],
+        [f"changes {format_count(moved, 'run')} that {_verb(moved)} at {_possessive(moved)} time"]
         if moved
         else [],
     )
@@ -92,7 +96,7 @@ def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
 _AT_ONCE, _LATER, _NOT_YET = range(3)
 
 
-def _when(change: Change, planned: Mapping[RunId, PlannedRun], now: EpochMs) -> int:
+def _start_moment(change: Change, planned: Mapping[RunId, PlannedRun], now: EpochMs) -> int:
     """When the next apply starts the changed run."""
     run = planned.get(change.id)
     if run is None or run.action is not Action.START:
@@ -104,13 +108,13 @@ def _verb(number: int) -> str:
     return "starts" if number == 1 else "start"
 
 
-def _its(number: int) -> str:
+def _possessive(number: int) -> str:
     return "its" if number == 1 else "their"
 
 
-def _others(plan: Plan, compared: Compared) -> Iterator[str]:
+def _other_change_words(plan: Plan, compared: Compared) -> Iterator[str]:
     """What the change does apart from starting runs."""
-    starting = {run.id for run in plan.of_action(Action.START)}
+    starting = {run.id for run in plan.runs_of_action(Action.START)}
     kinds = Counter(
         change.kind
         for change in compared.changes
@@ -118,12 +122,12 @@ def _others(plan: Plan, compared: Compared) -> Iterator[str]:
     )
     for kind in (Kind.RENAMED, Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
         if kinds[kind]:
-            yield _deed(kind, kinds[kind])
+            yield _change_words(kind, kinds[kind])
 
 
-def _deed(kind: Kind, number: int) -> str:
+def _change_words(kind: Kind, number: int) -> str:
     """What a change does with that many runs: `removes 28 runs that will never start`."""
-    runs = counted(number, "run")
+    runs = format_count(number, "run")
     match kind:
         case Kind.ADDED:
             return f"adds {runs}"

@@ -19,7 +19,7 @@ from reconciler.model import (
     run_revision,
 )
 from reconciler.plan import Reason
-from reconciler.render.backfills import attempt_of, natural_order, together
+from reconciler.render.backfills import attempt_of, group_items, natural_order
 from reconciler.render.status_row import StatusRow
 
 DATE = "date"  # the axis of the business dates, beside the keys of the matrix
@@ -64,7 +64,7 @@ class StatusGrid(Struct, frozen=True, kw_only=True):
 def grids(rows: Iterable[StatusRow], axes: Axes) -> tuple[list[StatusGrid], list[StatusRow]]:
     """A grid for each backfill, and the runs of no backfill. A cell shows the newest attempt."""
     found, alone = [], []
-    for group in together(rows, _backfill_of):
+    for group in group_items(rows, _backfill_of):
         if _backfill_of(group[0]) is None:
             alone += group
         else:
@@ -95,8 +95,8 @@ def _grid(runs: list[StatusRow], axes: Axes) -> StatusGrid:
         name=manifest_of(_name_of(runs[0])),
         row_keys=row_keys,
         column_keys=column_keys,
-        rows=sorted({at[0] for at in cells}, key=_natural),
-        columns=sorted({at[1] for at in cells}, key=_natural),
+        rows=sorted({at[0] for at in cells}, key=_natural_key),
+        columns=sorted({at[1] for at in cells}, key=_natural_key),
         cells=cells,
         runs=runs,
     )
@@ -118,7 +118,7 @@ def _newness(row: StatusRow) -> tuple[bool, int, int]:
     return row.is_declared, revision, attempt_of(row.run)
 
 
-def _natural(values: Values) -> list[list[tuple[bool, int, str]]]:
+def _natural_key(values: Values) -> list[list[tuple[bool, int, str]]]:
     return [natural_order(value) for value in values]
 
 
@@ -181,23 +181,23 @@ def mark(row: StatusRow) -> Mark:
         case RunState.SUCCEEDED:
             return Mark.SUCCEEDED
         case RunState.FAILED:
-            return _of_failed(row)
+            return _failed_mark(row)
         case RunState.REJECTED:
             is_over = row.reason in {None, Reason.CANCELLED, Reason.UNDECLARED}
             return Mark.UNWANTED if is_over else Mark.REJECTED
         case RunState.PENDING:
-            return _of_pending(row.reason)
+            return _pending_mark(row.reason)
         case _:
             assert_never(row.state)
 
 
-def _of_failed(row: StatusRow) -> Mark:
+def _failed_mark(row: StatusRow) -> Mark:
     if row.is_unwanted or not row.is_declared:
         return Mark.UNWANTED
     return Mark.FAILED if row.followed_by is None else Mark.FOLLOWED
 
 
-def _of_pending(reason: Reason | None) -> Mark:
+def _pending_mark(reason: Reason | None) -> Mark:
     match reason:
         case None | Reason.CANCELLED | Reason.UNDECLARED:
             return Mark.UNWANTED

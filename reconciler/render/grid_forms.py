@@ -10,11 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.render.grid import DATE, NO_RUN, Axes, Mark, StatusGrid, Values, grids, legend, mark
-from reconciler.render.layout import GAP, Screen, as_text
-from reconciler.render.markdown import code, fence_around, finished, length
-from reconciler.render.safe import shortened, visible
+from reconciler.render.layout import GAP, Screen, join_lines
+from reconciler.render.markdown import code, fence_around, finish_text, length
+from reconciler.render.safe import escape_line, shorten_text
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import newest_attempts, state_counts
@@ -43,23 +43,23 @@ def grid_text(
 ) -> str:
     """The environment's backfills as grids, with a legend; `width` and `color`: see `plan_text`."""
     screen = Screen.of(width, color)
-    heading = screen.wrapped(f"{environment}: {state_counts(rows)}")
+    heading = screen.wrap_text(f"{environment}: {state_counts(rows)}")
     lines = [screen.paint(line, "bold") for line in heading]
     found, alone = grids(rows, axes)
     for grid in found:
         words = f"{grid.name}: {_counts(grid)}"
-        title = (screen.paint(line, "bold") for line in screen.wrapped(words))
+        title = (screen.paint(line, "bold") for line in screen.wrap_text(words))
         lines += ["", *title, "", *grid_lines(grid, screen)]
     lines += _end(found, alone, screen)
-    return as_text(lines)
+    return join_lines(lines)
 
 
 def _end(found: Sequence[StatusGrid], alone: Sequence[StatusRow], screen: Screen) -> Iterator[str]:
     if found:
-        yield from ("", *screen.wrapped(legend_words(found)))
+        yield from ("", *screen.wrap_text(legend_words(found)))
     if alone:
-        words = f"{counted(len(alone), 'run')} of no backfill: {state_counts(alone)}."
-        yield from ("", *screen.wrapped(words))
+        words = f"{format_count(len(alone), 'run')} of no backfill: {state_counts(alone)}."
+        yield from ("", *screen.wrap_text(words))
 
 
 def legend_words(found: Sequence[StatusGrid]) -> str:
@@ -84,16 +84,16 @@ def grid_lines(grid: StatusGrid, screen: Screen) -> Iterator[str]:
         yield from _header(block, labels[0], label_width)
         for label, row in zip(labels[1:], grid.rows, strict=True):
             marks = " ".join(_marks(grid, row, group, screen) for group in block)
-            yield f"{_padded(label, label_width)}{GAP if label_width else ''}{marks}"
+            yield f"{_pad(label, label_width)}{GAP if label_width else ''}{marks}"
 
 
 def _labels(grid: StatusGrid) -> list[str]:
     """The labels of the rows, with a column for each key; the first label holds the keys."""
     table = [grid.row_keys, *grid.rows]
-    shown = [[shortened(value, _LONGEST_VALUE) for value in values] for values in table]
+    shown = [[shorten_text(value, _LONGEST_VALUE) for value in values] for values in table]
     widths = [max(map(cell_len, values)) for values in zip(*shown, strict=True)]
     return [
-        " ".join(_padded(value, width) for value, width in zip(values, widths, strict=True))
+        " ".join(_pad(value, width) for value, width in zip(values, widths, strict=True))
         for values in shown
     ]
 
@@ -109,12 +109,12 @@ def _columns(grid: StatusGrid) -> list[_Column]:
         if last_key == DATE:
             head, upright = (last[:10], last[11:]) if is_timed else (last[:7], last[8:])
             upright = upright.removesuffix(":00") if whole_hours else upright
-        heads = [shortened(value, _LONGEST_VALUE) for value in (*first, head) if value]
+        heads = [shorten_text(value, _LONGEST_VALUE) for value in (*first, head) if value]
         found.append(
             _Column(
                 values=values,
                 head=" ".join(heads),
-                upright=shortened(upright, _LONGEST_UPRIGHT),
+                upright=shorten_text(upright, _LONGEST_UPRIGHT),
                 cells=1,
             )
         )
@@ -150,18 +150,16 @@ def _width(group: _Group) -> int:
 def _header(block: Sequence[_Group], label: str, label_width: int) -> Iterator[str]:
     """The heads, then the columns' values from top to bottom, with the row keys on the last."""
     before = " " * label_width + (GAP if label_width else "")
-    heads = " ".join(_padded(group[0].head, _width(group)) for group in block)
+    heads = " ".join(_pad(group[0].head, _width(group)) for group in block)
     if heads.strip():
         yield before + heads
     height = max(len(column.upright) for group in block for column in group)
     for line in range(height):
         is_last = line == height - 1
-        named = _padded(label, label_width) + (GAP if label_width else "") if is_last else before
+        named = _pad(label, label_width) + (GAP if label_width else "") if is_last else before
         letters = (
-            _padded(
-                "".join(
-                    _padded(column.upright.rjust(height)[line], column.cells) for column in group
-                ),
+            _pad(
+                "".join(_pad(column.upright.rjust(height)[line], column.cells) for column in group),
                 _width(group),
             )
             for group in block
@@ -182,7 +180,7 @@ def _marks(grid: StatusGrid, row: Values, group: _Group, screen: Screen) -> str:
     return painted + " " * (_width(group) - len(group) * cells)
 
 
-def _padded(text: str, width: int) -> str:
+def _pad(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
@@ -202,7 +200,7 @@ def grid_markdown(
     for number, (environment, rows) in enumerate(statuses):
         room = (most - length(lines)) // (len(statuses) - number)
         lines += _section(environment, rows, axes, room)
-    return finished(lines[:-1])
+    return finish_text(lines[:-1])
 
 
 def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int) -> Iterator[str]:
@@ -212,20 +210,20 @@ def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int)
         lines = list(_block_of_code(grid))
         shown = length(lines) <= room
         room -= length(lines) if shown else 0
-        yield from lines if shown else _left_out(grid)
+        yield from lines if shown else _left_out_lines(grid)
     if found:
         yield from (legend_words(found), "")
     if alone:
-        yield from (f"{counted(len(alone), 'run')} of no backfill: {state_counts(alone)}.", "")
+        yield from (f"{format_count(len(alone), 'run')} of no backfill: {state_counts(alone)}.", "")
 
 
 def _title(grid: StatusGrid) -> str:
-    return f"**{code(visible(grid.name))}**: {_counts(grid)}"
+    return f"**{code(escape_line(grid.name))}**: {_counts(grid)}"
 
 
 def _counts(grid: StatusGrid) -> str:
     """`3 runs: 3 succeeded (1 after a retry)`."""
-    return f"{counted(len(newest_attempts(grid.runs)), 'run')}: {state_counts(grid.runs)}"
+    return f"{format_count(len(newest_attempts(grid.runs)), 'run')}: {state_counts(grid.runs)}"
 
 
 def _block_of_code(grid: StatusGrid) -> Iterator[str]:
@@ -234,5 +232,5 @@ def _block_of_code(grid: StatusGrid) -> Iterator[str]:
     yield from (_title(grid), "", f"{fence}text", *lines, fence, "")
 
 
-def _left_out(grid: StatusGrid) -> Iterator[str]:
+def _left_out_lines(grid: StatusGrid) -> Iterator[str]:
     yield from (f"{_title(grid)} (`reconciler status --grid` shows the grid)", "")

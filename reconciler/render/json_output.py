@@ -12,7 +12,7 @@ from reconciler.model import Parameters, wire_parameters
 from reconciler.render.safe import without_harm
 
 
-def one_or_several(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def environments_document(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The document of one environment as it is; those of several under `environments`."""
     return found[0] if len(found) == 1 else {"version": 1, "environments": list(found)}
 
@@ -77,22 +77,22 @@ def _pieces(value: Any, margin: str = "") -> Iterator[str]:
     if isinstance(value, MadeRows) and value:
         parts = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
         # Without the brackets of each part, which are on lines of their own.
-        texts = (_within(margin, part)[1 : -len(margin) - 2] for part in parts)
-        yield from _joined("[", texts, "\n" + margin + "]")
+        texts = (_indent_value(margin, part)[1 : -len(margin) - 2] for part in parts)
+        yield from _join_members("[", texts, "\n" + margin + "]")
     elif isinstance(value, dict) and any(map(_is_long, value.values())):
         members = (
-            chain(("\n" + inside + _indented(key) + ": ",), _pieces(one, inside))
+            chain(("\n" + inside + _format_value(key) + ": ",), _pieces(one, inside))
             for key, one in value.items()
         )
-        yield from _joined("{", members, "\n" + margin + "}")
+        yield from _join_members("{", members, "\n" + margin + "}")
     elif isinstance(value, list) and any(map(_is_long, value)):
         members = (chain(("\n" + inside,), _pieces(one, inside)) for one in value)
-        yield from _joined("[", members, "\n" + margin + "]")
+        yield from _join_members("[", members, "\n" + margin + "]")
     else:
-        yield _within(margin, [] if isinstance(value, MadeRows) else value)
+        yield _indent_value(margin, [] if isinstance(value, MadeRows) else value)
 
 
-def _joined(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[str]:
+def _join_members(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[str]:
     yield begin
     for number, member in enumerate(members):
         if number:
@@ -108,13 +108,13 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, MadeRows) or (isinstance(value, list) and any(map(_is_long, value)))
 
 
-def _within(margin: str, value: Any) -> str:
+def _indent_value(margin: str, value: Any) -> str:
     """The value as JSON with all lines but the first indented by `margin`."""
-    text = _indented(value)
+    text = _format_value(value)
     return text.replace("\n", "\n" + margin) if margin else text
 
 
-def _indented(value: Any) -> str:
+def _format_value(value: Any) -> str:
     try:
         return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     except UnicodeEncodeError:  # lone surrogates, as in a file name; Python's slow encoder can

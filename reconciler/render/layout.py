@@ -8,7 +8,7 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 
 COLUMNS = 80  # the width of output that goes to no terminal
 NARROWEST = 64  # below it a table has no room for a name
@@ -37,12 +37,12 @@ class Screen(Struct, frozen=True, kw_only=True):
             console = Console()
             if width is None:
                 folds = console.file.isatty()
-                width = console.width if folds else _told_width()
+                width = console.width if folds else _read_width()
             if color is None:
-                color = _told_color(is_terminal=console.is_terminal, no_color=console.no_color)
+                color = _may_use_color(is_terminal=console.is_terminal, no_color=console.no_color)
         return cls(width=max(width, NARROWEST), color=color, folds=folds)
 
-    def within(self, cells: int) -> Self:
+    def without_margin(self, cells: int) -> Self:
         """The screen without so many cells at its left."""
         return replace(self, width=self.width - cells)
 
@@ -55,7 +55,7 @@ class Screen(Struct, frozen=True, kw_only=True):
 
         return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
-    def wrapped(self, text: str, indent: int = 0) -> list[str]:
+    def wrap_text(self, text: str, indent: int = 0) -> list[str]:
         """The text made visible, on as many lines as it needs, broken between words."""
         lines = wrap(text, self.width - indent, folds=self.folds)
         return [" " * indent + line for line in lines]
@@ -75,7 +75,7 @@ def fold(text: str, width: int) -> list[str]:
 
     # Counted once: in visible text, the cells of a line are the sum of its characters'. To count
     # what is left again for each line takes minutes where one parameter has a megabyte.
-    lines, begin, shown = [], 0, visible(text)
+    lines, begin, shown = [], 0, escape_line(text)
     left = cell_len(shown)
     while left > width:
         line = chop_cells(shown[begin : begin + 4 * width], width)[0]
@@ -96,7 +96,7 @@ def wrap(text: str, width: int, *, folds: bool = True) -> list[str]:
     from rich.cells import cell_len
 
     lines, line = [], ""
-    for word in visible(text).split():
+    for word in escape_line(text).split():
         longer = f"{line} {word}" if line else word
         if cell_len(longer) <= width:
             line = longer
@@ -116,7 +116,7 @@ def row(cells: Sequence[str], widths: Sequence[int], *, folds: bool = True) -> l
     from rich.cells import cell_len
 
     pairs = list(zip(cells, widths, strict=True))
-    columns = [fold(cell, width) if folds else [visible(cell)] for cell, width in pairs]
+    columns = [fold(cell, width) if folds else [escape_line(cell)] for cell, width in pairs]
     lines = zip_longest(*columns, fillvalue="")
     return [
         GAP.join(
@@ -131,15 +131,15 @@ def width_for(cells: Sequence[str], heading: str, most: int) -> int:
     from rich.cells import cell_len
 
     needed = max(map(len, heading.split()))
-    return min(max([needed, *(cell_len(visible(cell)) for cell in cells)]), most)
+    return min(max([needed, *(cell_len(escape_line(cell)) for cell in cells)]), most)
 
 
-def as_text(lines: Sequence[str]) -> str:
+def join_lines(lines: Sequence[str]) -> str:
     """The lines, each without trailing blanks and ended by a line feed."""
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _told_color(*, is_terminal: bool, no_color: bool) -> bool:
+def _may_use_color(*, is_terminal: bool, no_color: bool) -> bool:
     """Whether to use colours: by rich's variables (NO_COLOR, FORCE_COLOR, TERM), then CLICOLOR's.
 
     CLICOLOR=0 turns colours off on a terminal; CLICOLOR_FORCE turns them on where there is none.
@@ -156,7 +156,7 @@ def _told_color(*, is_terminal: bool, no_color: bool) -> bool:
     return is_terminal and not is_dumb and told.get("CLICOLOR") != "0"
 
 
-def _told_width() -> int:
+def _read_width() -> int:
     """The width that COLUMNS gives, or 80 where it gives no positive number."""
     try:
         told = int(os.environ.get("COLUMNS", ""))

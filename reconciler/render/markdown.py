@@ -10,8 +10,8 @@ from html import escape
 from itertools import groupby
 from urllib.parse import quote
 
-from reconciler.render.layout import as_text
-from reconciler.render.safe import shortened, visible
+from reconciler.render.layout import join_lines
+from reconciler.render.safe import escape_line, shorten_text
 
 MOST_CHARACTERS = 300  # of one piece of code
 _SHORTEST_LINE = 20
@@ -66,12 +66,12 @@ def prose(
     Text between two backticks becomes one piece of code. The result must not begin a line of
     Markdown: there, `1)` would begin a list.
     """
-    shown = shortened(text, limit)
+    shown = shorten_text(text, limit)
     pieces = [
         as_code(piece, limit) if number % 2 else _words(piece, limit, as_code)
         for number, piece in enumerate(_MEANT_AS_CODE.split(shown))
     ]
-    return "".join(pieces).strip() + ("" if shown == visible(text) else CUT)
+    return "".join(pieces).strip() + ("" if shown == escape_line(text) else CUT)
 
 
 def _words(text: str, limit: int, as_code: Callable[[str, int], str]) -> str:
@@ -88,8 +88,8 @@ def _is_plain(word: str) -> bool:
 
 
 def _cut(text: str, limit: int) -> str:
-    shown = shortened(text, limit)
-    return shown if shown == visible(text) else shown + CUT
+    shown = shorten_text(text, limit)
+    return shown if shown == escape_line(text) else shown + CUT
 
 
 def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int], str]) -> str:
@@ -104,7 +104,7 @@ def marker(kind: str, environment: str) -> str:
 
     It has no name where `environment` is empty, because the environment is not known.
     """
-    name = quote(visible(environment), safe="").replace("--", "-%2D")
+    name = quote(escape_line(environment), safe="").replace("--", "-%2D")
     return f"<!-- reconciler-{kind} {name} -->" if name else f"<!-- reconciler-{kind} -->"
 
 
@@ -154,6 +154,6 @@ def is_cut(lines: Iterable[str]) -> bool:
     return any(CUT in line for line in lines)
 
 
-def finished(lines: Sequence[str]) -> str:
+def finish_text(lines: Sequence[str]) -> str:
     """The lines as text, without the marks for what was left out."""
-    return as_text([line.replace(CUT, "") for line in lines])
+    return join_lines([line.replace(CUT, "") for line in lines])

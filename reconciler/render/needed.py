@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.forge.posts import Needed
-from reconciler.render.markdown import finished, marker, prose
-from reconciler.render.safe import visible
+from reconciler.render.markdown import finish_text, marker, prose
+from reconciler.render.safe import escape_line
 from reconciler.render.status_markdown import MOST_BYTES, status_markdown
 from reconciler.render.status_row import StatusRow, outlook
 
@@ -28,7 +28,7 @@ def find_needed(
     found = [row for row in rows if outlook(row).needs_person]
     if not found and not apply_failed:
         return None
-    gist = prose(_gist(found) if found else _ENDED)
+    gist = prose(_needs_sentence(found) if found else _ENDED)
     told = [gist, ""]
     if found:
         told += [_ENDED, ""] if apply_failed else []
@@ -36,16 +36,16 @@ def find_needed(
     return Needed(
         title=_title(environment),
         gist=gist,
-        text=finished([*told, "", _ADVICE]),
+        text=finish_text([*told, "", _ADVICE]),
         digest=_digest([sorted(map(_facts, found)), apply_failed]),
     )
 
 
-def unreadable(environment: str, message: str) -> Needed:
+def unreadable_state_issue(environment: str, message: str) -> Needed:
     """The issue for an environment whose state cannot be read; `message` says why."""
     gist = f"How it stands cannot be told: {prose(message)}"
     return Needed(
-        title=_title(environment), gist=gist, text=finished([gist]), digest=_digest([message])
+        title=_title(environment), gist=gist, text=finish_text([gist]), digest=_digest([message])
     )
 
 
@@ -53,15 +53,15 @@ _ADVICE = "`reconciler status RUN` says what is known of one, and what settles i
 
 
 def _title(environment: str) -> str:
-    return f"reconciler: {visible(environment)} needs a person"
+    return f"reconciler: {escape_line(environment)} needs a person"
 
 
-def _gist(rows: Sequence[StatusRow]) -> str:
+def _needs_sentence(rows: Sequence[StatusRow]) -> str:
     """`3 runs need a person: 2 failed, 1 in doubt`."""
     numbers = Counter("started twice" if row.started_twice else _state(row) for row in rows)
     told = ", ".join(f"{number:,} {word}" for word, number in numbers.most_common())
     verb = "needs" if len(rows) == 1 else "need"
-    return f"{counted(len(rows), 'run')} {verb} a person: {told}"
+    return f"{format_count(len(rows), 'run')} {verb} a person: {told}"
 
 
 def _state(row: StatusRow) -> str:

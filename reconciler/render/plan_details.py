@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import Parameters, backfill_of
 from reconciler.plan import PlannedRun
 from reconciler.render.backfills import reason_in_words, runs_in_words
@@ -62,7 +62,7 @@ def plan_details(folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int)
     framed: list[tuple[Sequence[PlannedRun], str]] = []
     for runs in folds:
         summary = _summary(runs, zone)
-        needed = length(_unfolding(summary, [*head, ""], len(runs)))
+        needed = length(_fold_lines(summary, [*head, ""], len(runs)))
         if needed <= room:
             framed.append((runs, summary))
             room -= needed
@@ -70,7 +70,7 @@ def plan_details(folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int)
     lines: list[str] = []
     for (runs, summary), rows in zip(framed, tables, strict=True):
         table = [*head, *rows, ""] if rows else []
-        lines += _unfolding(summary, table, len(runs) - len(rows))
+        lines += _fold_lines(summary, table, len(runs) - len(rows))
     return Block(lines, sum(len(runs) for runs, _ in framed))
 
 
@@ -87,7 +87,7 @@ def _tables(
     return rows
 
 
-def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
+def _fold_lines(summary: str, table: Sequence[str], hidden: int) -> list[str]:
     """The lines of one fold. In `details`, GitHub reads Markdown only after a blank line."""
     more = count_left_out(hidden, "run", "plan --verbose")
     return ["<details>", summary, "", *table, *more, "</details>", ""]
@@ -120,5 +120,5 @@ def count_left_out(number: int, noun: str, command: str) -> list[str]:
     """A paragraph with the number left out and the command that shows all; empty where none is."""
     if not number:
         return []
-    more = counted(number, f"more {noun}")
+    more = format_count(number, f"more {noun}")
     return [f"… and {more} left out; `reconciler {command}` shows all.{CUT}", ""]

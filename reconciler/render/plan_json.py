@@ -11,10 +11,10 @@ from reconciler.model import Retry, Run, backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import FIELDS, Change, document_name
 from reconciler.plan.review import NO_REVIEW, Compared, Review
-from reconciler.plan.values import awaited
+from reconciler.plan.values import find_awaited
 from reconciler.refused import Refused
 from reconciler.render.backfills import attempt_of
-from reconciler.render.json_output import MadeRows, one_or_several, wire_form
+from reconciler.render.json_output import MadeRows, environments_document, wire_form
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
@@ -23,7 +23,7 @@ def plans_json(plans: Sequence[Plan], reviews: Sequence[Review] = ()) -> dict[st
     """One plan as it is; several under `environments`. `reviews` has one review for each plan."""
     given = [*reviews, *[NO_REVIEW] * len(plans)]
     found = [plan_json(plan, review) for plan, review in zip(plans, given, strict=False)]
-    return one_or_several(found)
+    return environments_document(found)
 
 
 def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
         "problems": [problem_json(problem) for problem in plan.problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],
         "warnings": [{"code": one.code, "message": str(one)} for one in _warnings(review)],
-        "awaited": list(awaited(plan).started),
+        "awaited": list(find_awaited(plan).started),
         "edited": [change_json(change) for one in review.edited for change in one.changes],
     }
     return found if review.compared is None else found | compared_json(review.compared)

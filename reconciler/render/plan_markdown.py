@@ -6,15 +6,15 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
-from reconciler.render.backfills import together
+from reconciler.render.backfills import group_items
 from reconciler.render.markdown import (
     CUT,
     code,
-    finished,
+    finish_text,
     fitting_lines,
     is_cut,
     length,
@@ -24,7 +24,12 @@ from reconciler.render.markdown import (
 )
 from reconciler.render.plan_details import count_left_out, heading_of_times, plan_details, plan_row
 from reconciler.render.review_markdown import review_markdown, waiting_markdown
-from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, needs_attention
+from reconciler.render.words import (
+    COMMIT_DIGITS,
+    action_counts,
+    needs_attention,
+    observation_sentence,
+)
 
 MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
 _LEAST_BYTES = 2_000  # enough for a plan's heading, counts and some rows
@@ -64,13 +69,13 @@ def plan_markdown(
             break
         sections.append(section)
     if len(sections) < len(plans):
-        more = counted(len(plans) - len(sections), "more environment")
+        more = format_count(len(plans) - len(sections), "more environment")
         sections.append([f"… and {more} left out.{CUT}"])
     lines = [line for section in sections for line in section]
     was_cut = is_cut(lines)
     if was_cut:
         lines[2:2] = [_CUT_SHORT, ""]  # after the marker, which must be the first line
-    return Comment(text=finished(lines).strip("\n") + "\n", is_complete=not was_cut)
+    return Comment(text=finish_text(lines).strip("\n") + "\n", is_complete=not was_cut)
 
 
 _CUT_SHORT = "**This comment was cut:** `reconciler plan --verbose` shows all."
@@ -111,7 +116,7 @@ def _counts(plan: Plan) -> list[str]:
 
 def _runs(runs: Sequence[PlannedRun], zone: tzinfo, room: int) -> list[str]:
     """Single runs come first; they leave half of the room to the folds if the folds need it."""
-    found = together(runs, _fold_of)
+    found = group_items(runs, _fold_of)
     alone = [group[0] for group in found if len(group) == 1]
     folds = [group for group in found if len(group) > 1]
     head = table_head(
@@ -133,25 +138,27 @@ def _fold_of(run: PlannedRun) -> tuple[str, Action, str] | None:
 
 def _warnings(plan: Plan, room: int) -> list[str]:
     found = Counter(run.warning for run in plan.runs if run.warning)
-    lines = (f"- {prose(text)} ({counted(count, 'run')})" for text, count in found.most_common())
-    return _listed("warning", lines, len(found), room, "plan --verbose")
+    lines = (
+        f"- {prose(text)} ({format_count(count, 'run')})" for text, count in found.most_common()
+    )
+    return _list_lines("warning", lines, len(found), room, "plan --verbose")
 
 
 def _problems(plan: Plan, room: int) -> list[str]:
     lines = (_problem(problem) for problem in plan.problems)
-    return _listed("problem", lines, len(plan.problems), room, "validate")
+    return _list_lines("problem", lines, len(plan.problems), room, "validate")
 
 
 def _problem(problem: Problem) -> str:
     return f"- {code(str(problem.place))} {code(problem.code)} {prose(problem.message)}"
 
 
-def _listed(noun: str, lines: Iterator[str], number: int, room: int, command: str) -> list[str]:
+def _list_lines(noun: str, lines: Iterator[str], number: int, room: int, command: str) -> list[str]:
     if not number:
         return []
     shown = fitting_lines(lines, room)
     more = count_left_out(number - len(shown), noun, command)
-    return [f"**{counted(number, noun)}**", "", *shown, "", *more]
+    return [f"**{format_count(number, noun)}**", "", *shown, "", *more]
 
 
 def _conclusion(plan: Plan, review: Review) -> list[str]:
@@ -161,4 +168,4 @@ def _conclusion(plan: Plan, review: Review) -> list[str]:
         return ["Nothing is started: see above.", ""]
     if plan.has_work or review.is_gone:
         return []
-    return [asking(plan) or "Nothing to do.", ""]
+    return [observation_sentence(plan) or "Nothing to do.", ""]

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from reconciler.model import backfill_of
 from reconciler.plan import Action, PlannedRun
-from reconciler.render.backfills import carried_text, reason_in_words, runs_in_words, together
+from reconciler.render.backfills import carried_text, group_items, reason_in_words, runs_in_words
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.safe import said, shortened
+from reconciler.render.safe import escape_message, shorten_text
 from reconciler.render.words import (
     LONGEST_TIME,
     clock_time,
@@ -72,7 +72,7 @@ def _groups_of_action(
     hidden = sum(map(len, by_reason.values()))
     room = hidden if verbose else SHOWN_RUNS
     for runs in by_reason.values():
-        lines = together(runs, lambda run: None if verbose else backfill_of(run.id))[:room]
+        lines = group_items(runs, lambda run: None if verbose else backfill_of(run.id))[:room]
         hidden -= sum(map(len, lines))
         room -= len(lines)
         reason = reason_in_words(runs)
@@ -108,13 +108,13 @@ def plan_table(
     beneath = INDENT + widths[0] + len(GAP)
     described: set[str] = set()
     for group in groups:
-        yield from screen.wrapped(said(local_times(group.reason, zone)))
+        yield from screen.wrap_text(escape_message(local_times(group.reason, zone)))
         for runs in group.lines:
-            first, *more = _shown(runs, zone, widths, screen)
+            first, *more = _render_line(runs, zone, widths, screen)
             action = screen.paint(group.action, _style(runs[0]))
             yield table + action + first[len(group.action) :]
             yield from (table + line for line in more)
-            narrower = screen.within(beneath)
+            narrower = screen.without_margin(beneath)
             lines = [
                 *_description(runs[0], described, narrower),
                 *carried_text(runs, narrower, verbose=verbose),
@@ -129,15 +129,15 @@ def _description(planned: PlannedRun, described: set[str], screen: Screen) -> li
     if run is None or not run.description or run.manifest in described:
         return []
     described.add(run.manifest)
-    return screen.wrapped(shortened(run.description, _LONGEST_DESCRIPTION))
+    return screen.wrap_text(shorten_text(run.description, _LONGEST_DESCRIPTION))
 
 
-def _shown(runs: _Line, zone: tzinfo, widths: Sequence[int], screen: Screen) -> list[str]:
+def _render_line(runs: _Line, zone: tzinfo, widths: Sequence[int], screen: Screen) -> list[str]:
     first, *_ = runs
     if len(runs) == 1:
         return screen.row(_cells(first, zone), widths)
     words = f"{backfill_of(first.id)}: {runs_in_words(runs, zone)}"
-    lines = screen.within(INDENT + widths[0] + len(GAP)).wrapped(words)
+    lines = screen.without_margin(INDENT + widths[0] + len(GAP)).wrap_text(words)
     labels = [first.action.value, *[""] * (len(lines) - 1)]
     return [f"{label:<{widths[0]}}{GAP}{line}" for label, line in zip(labels, lines, strict=True)]
 

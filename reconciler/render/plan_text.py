@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.plan import Action, Plan
 from reconciler.plan.review import NO_REVIEW, Review
-from reconciler.render.differences import plain
+from reconciler.render.differences import words_text
 from reconciler.render.first_sentence import destination
-from reconciler.render.layout import Screen, as_text
+from reconciler.render.layout import Screen, join_lines
 from reconciler.render.plan_table import (
     INDENT,
     SHOWN_RUNS,
@@ -22,10 +22,10 @@ from reconciler.render.words import (
     COMMIT_DIGITS,
     UNFOLD,
     action_counts,
-    asking,
     command,
     join_words,
     needs_attention,
+    observation_sentence,
 )
 
 __all__ = ["SHOWN_PROBLEMS", "SHOWN_RUNS", "plan_text"]
@@ -62,7 +62,7 @@ def plan_text(
         list(_conclusion(plan, screen, review)),
     ]
     lines = [line for block in blocks if block for line in (*block, "")]
-    return as_text(lines[:-1])
+    return join_lines(lines[:-1])
 
 
 def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
@@ -70,11 +70,11 @@ def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
         return []
     commit = f", ledger at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else ""
     counts = ", ".join(action_counts(plan))
-    lines = screen.wrapped(f"Plan for {plan.environment}{commit}: {counts}")
+    lines = screen.wrap_text(f"Plan for {plan.environment}{commit}: {counts}")
     heading = [screen.paint(line, "bold") for line in lines]
     if review.gateway is None or review.compared is not None or not plan.has_work:
         return heading  # the sentence about the change names the gateway
-    return [*heading, *screen.wrapped(plain(destination(review.gateway)))]
+    return [*heading, *screen.wrap_text(words_text(destination(review.gateway)))]
 
 
 def _warnings(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
@@ -82,19 +82,19 @@ def _warnings(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
     found = Counter(run.warning for run in plan.runs if run.warning)
     shown = found.most_common(None if verbose else SHOWN_PROBLEMS)
     for warning, number in shown:
-        for line in screen.wrapped(f"Warning: {warning} ({counted(number, 'run')})"):
+        for line in screen.wrap_text(f"Warning: {warning} ({format_count(number, 'run')})"):
             yield screen.paint(line, "yellow")
     if len(shown) < len(found):
-        yield f"… and {counted(len(found) - len(shown), 'more warning')}; --verbose shows all"
+        yield f"… and {format_count(len(found) - len(shown), 'more warning')}; --verbose shows all"
 
 
 def _problems(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
     if not plan.problems:
         return
-    yield screen.paint(f"{counted(len(plan.problems), 'problem')}:", "bold red")
+    yield screen.paint(f"{format_count(len(plan.problems), 'problem')}:", "bold red")
     shown = plan.problems if verbose else plan.problems[:SHOWN_PROBLEMS]
     for problem in shown:
-        yield from screen.wrapped(str(problem), INDENT)
+        yield from screen.wrap_text(str(problem), INDENT)
     if len(shown) < len(plan.problems):
         more = len(plan.problems) - len(shown)
         yield f"{' ' * INDENT}… and {more:,} more; reconciler validate shows all"
@@ -104,32 +104,32 @@ def _conclusion(plan: Plan, screen: Screen, review: Review) -> Iterator[str]:
     if review.is_gone:
         return
     if plan.problems:
-        yield from screen.wrapped(
+        yield from screen.wrap_text(
             f"Nothing is started in {plan.environment} until every problem is fixed."
         )
         return
     if plan.refused:
         would = "would be refused by the service; `apply --preflight` does not claim them."
-        yield from screen.wrapped(f"{counted(len(plan.refused), 'run')} {would}")
+        yield from screen.wrap_text(f"{format_count(len(plan.refused), 'run')} {would}")
     if not plan.has_work:
-        yield from screen.wrapped(asking(plan) or "Nothing to do.")
+        yield from screen.wrap_text(observation_sentence(plan) or "Nothing to do.")
         return
     if review.refused:
-        yield from screen.wrapped(f"Nothing is started in {plan.environment}: see above.")
+        yield from screen.wrap_text(f"Nothing is started in {plan.environment}: see above.")
         return
-    starts = len(plan.of_action(Action.START))
-    yield from screen.wrapped(_would_do(plan, starts))
+    starts = len(plan.runs_of_action(Action.START))
+    yield from screen.wrap_text(_apply_sentence(plan, starts))
 
 
-def _would_do(plan: Plan, starts: int) -> str:
-    cancellations = len(plan.of_action(Action.CANCEL))
-    doubts = len(plan.of_action(Action.RESOLVE))
+def _apply_sentence(plan: Plan, starts: int) -> str:
+    cancellations = len(plan.runs_of_action(Action.CANCEL))
+    doubts = len(plan.runs_of_action(Action.RESOLVE))
     deeds = []
     if starts:
-        deeds.append(f"start {counted(starts, 'run')}")
+        deeds.append(f"start {format_count(starts, 'run')}")
     if cancellations:
-        deeds.append(f"cancel {counted(cancellations, 'run')}")
+        deeds.append(f"cancel {format_count(cancellations, 'run')}")
     if doubts:
-        deeds.append(f"look for the {counted(doubts, 'run')} in doubt")
+        deeds.append(f"look for the {format_count(doubts, 'run')} in doubt")
     options = ("--preflight",) if plan.refused else ()
     return f"{command('apply', *options, '--env', plan.environment)} would {join_words(deeds)}."

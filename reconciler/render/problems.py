@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from reconciler.model import Problem
 from reconciler.render.json_output import json_document
-from reconciler.render.layout import as_text
-from reconciler.render.safe import inert, visible
+from reconciler.render.layout import join_lines
+from reconciler.render.safe import escape_line, escape_output
 from reconciler.render.workflow_commands import annotations
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -19,19 +19,19 @@ def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
     Where files and runs were not counted (0 and 0), the last line counts only the problems.
     """
     if not problems:
-        return as_text([f"{looked_at(files, runs)}: no problems"])
-    summary = _counted(len(problems), "problem")
+        return join_lines([f"{count_files_and_runs(files, runs)}: no problems"])
+    summary = _plain_count(len(problems), "problem")
     if files or runs:
-        summary += f" in {looked_at(files, runs)}"
-    return as_text([*(visible(str(problem)) for problem in problems), summary])
+        summary += f" in {count_files_and_runs(files, runs)}"
+    return join_lines([*(escape_line(str(problem)) for problem in problems), summary])
 
 
-def looked_at(files: int, runs: int) -> str:
+def count_files_and_runs(files: int, runs: int) -> str:
     """`12 files, 14 runs`."""
-    return f"{_counted(files, 'file')}, {_counted(runs, 'run')}"
+    return f"{_plain_count(files, 'file')}, {_plain_count(runs, 'run')}"
 
 
-def _counted(number: int, noun: str) -> str:
+def _plain_count(number: int, noun: str) -> str:
     """The number in bare digits, without commas: scripts read this line as well."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -66,8 +66,10 @@ def problems_github(
     GitHub shows ten annotations of each kind for a step: the tenth one says how many are left.
     """
     told = problems_text(problems, files, runs).splitlines()
-    lines = [inert(line) for line in (*told, *(visible(f"note: {note}") for note in notes))]
-    return as_text([*lines, *annotations(problems, "error"), *annotations(notes, "warning")])
+    lines = [
+        escape_output(line) for line in (*told, *(escape_line(f"note: {note}") for note in notes))
+    ]
+    return join_lines([*lines, *annotations(problems, "error"), *annotations(notes, "warning")])
 
 
 def problems_sarif(problems: Sequence[Problem], version: str, notes: Sequence[Problem] = ()) -> str:

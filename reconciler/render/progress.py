@@ -6,11 +6,11 @@ A record of the log has a level, a message, and fields that scripts rely on.
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 
 from reconciler.apply.ports import Claimed, Learned, Recorded, Step, Watching
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
-from reconciler.render.apply_outcomes import plain_step, was_not_sent, why_absent
-from reconciler.render.safe import inert, said, visible
+from reconciler.render.apply_outcomes import absence_reason, plain_step, was_not_sent
+from reconciler.render.safe import escape_line, escape_message, escape_output
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar  # rich itself is imported when a bar is shown
@@ -65,15 +65,17 @@ class _NotSent:
 
     def keep(self, step: Learned) -> str | None:
         """Keep the step; if its reason differs from that of the steps before, give their line."""
-        told = self.told() if self._steps and _reason(self._steps[0]) != _reason(step) else None
+        told = (
+            self.take_line() if self._steps and _reason(self._steps[0]) != _reason(step) else None
+        )
         self._steps.append(step)
         return told
 
-    def told(self) -> str | None:
+    def take_line(self) -> str | None:
         """The line for all kept steps, which are then forgotten."""
         steps, self._steps = self._steps, []
         if len(steps) > 1:
-            return f"{counted(len(steps), 'run')} not started: {_reason(steps[0])}"
+            return f"{format_count(len(steps), 'run')} not started: {_reason(steps[0])}"
         return plain_step(steps[0]) if steps else None
 
 
@@ -97,7 +99,7 @@ class PlainProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._write(self._not_sent.told())
+        self._write(self._not_sent.take_line())
         self._tell_count()
 
     def __call__(self, step: Step) -> None:
@@ -106,7 +108,7 @@ class PlainProgress:
         if not self._verbose and _is_not_sent(step):
             self._write(self._not_sent.keep(step))
             return
-        self._write(self._not_sent.told())
+        self._write(self._not_sent.take_line())
         if not self._verbose and _is_ordinary_start(step):
             self._triggered += 1
             if self._triggered - self._told >= EVERY_RUNS:
@@ -148,7 +150,7 @@ class LiveProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tell(self._not_sent.told())
+        self._tell(self._not_sent.take_line())
         self._bar.stop()
 
     def __call__(self, step: Step) -> None:
@@ -161,7 +163,7 @@ class LiveProgress:
         if _is_not_sent(step):
             self._tell(self._not_sent.keep(step))
             return
-        self._tell(self._not_sent.told())
+        self._tell(self._not_sent.take_line())
         if isinstance(step, Claimed | Recorded | Watching):
             return
         if not (_is_ordinary_start(step) or _is_good_end(step)):
@@ -169,7 +171,7 @@ class LiveProgress:
 
     def _tell(self, line: str | None) -> None:
         if line is not None:
-            self._bar.console.print(inert(line), markup=False, highlight=False, emoji=False)
+            self._bar.console.print(escape_output(line), markup=False, highlight=False, emoji=False)
 
     def _show(self, description: str, completed: int, total: int) -> None:
         self._bar.update(self._task, description=description, completed=completed, total=total)
@@ -211,7 +213,11 @@ def _is_not_sent(step: Step) -> TypeGuard[Learned]:
 
 def _reason(step: Learned) -> str:
     """Why no start was sent, safe to show."""
-    return visible(said(why_absent(step.event))) if isinstance(step.event, events.Absent) else ""
+    return (
+        escape_line(escape_message(absence_reason(step.event)))
+        if isinstance(step.event, events.Absent)
+        else ""
+    )
 
 
 def _bar(stream: TextIO, *, color: bool | None) -> "Bar":
@@ -248,7 +254,7 @@ def step_fields(step: Step) -> dict[str, Any]:
             until = format_instant(step.until)
             return {"event": "claimed", "claim": step.claim, "count": step.runs, "until": until}
         case Learned():
-            return _of_event(step.event)
+            return _event_fields(step.event)
         case Recorded():
             return {"event": "recorded", "count": step.events}
         case Waiting():
@@ -261,7 +267,7 @@ def step_fields(step: Step) -> dict[str, Any]:
             assert_never(step)
 
 
-def _of_event(event: Event) -> dict[str, Any]:
+def _event_fields(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": type(event).__name__.lower()}
     if not isinstance(event, events.Claim):
         fields["run"] = event.run

@@ -9,9 +9,9 @@ from typing import Any
 
 from reconciler.model import EpochMs, Problem
 from reconciler.render.json_output import json_document
-from reconciler.render.layout import as_text
-from reconciler.render.problems import looked_at
-from reconciler.render.safe import visible
+from reconciler.render.layout import join_lines
+from reconciler.render.problems import count_files_and_runs
+from reconciler.render.safe import escape_line
 from reconciler.times import format_instant
 
 _NO_XML = re.compile("[\ufffe\uffff]")  # all that `visible` leaves and XML 1.0 does not allow
@@ -53,7 +53,7 @@ def problems_junit(
     The schema of Ant's JUnit task sets the order and the attributes. `at`: the validation's time.
     """
     cases = [line for problem in problems for line in _failure(problem)]
-    passed = _case("reconciler", looked_at(files, runs))
+    passed = _case("reconciler", count_files_and_runs(files, runs))
     attributes = {
         "name": "reconciler validate",
         "package": "reconciler",
@@ -66,7 +66,7 @@ def problems_junit(
         "time": "0",
     }
     given = [f'{name}="{value}"' for name, value in attributes.items()]
-    return as_text(
+    return join_lines(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             "<testsuites>",
@@ -94,5 +94,5 @@ def _case(suite: str, name: str) -> str:
 
 def _xml(text: str) -> str:
     """The text for an element or attribute, in ASCII, so that every encoding reads it the same."""
-    shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
+    shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_line(text))
     return escape(shown, quote=True).encode("ascii", "xmlcharrefreplace").decode()

@@ -3,23 +3,23 @@
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import Compared, Review
 from reconciler.refused import NOT_PLANNED, TOO_MANY
-from reconciler.render.backfills import reason_in_words, runs_in_words, together
-from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
+from reconciler.render.backfills import group_items, reason_in_words, runs_in_words
+from reconciler.render.change_table import HEADINGS, change_rows, value_blocks, words_markdown
 from reconciler.render.changes_text import (
     EDITED,
-    besides,
     rows,
     setting_words,
     undeclared_words,
     unjudged_words,
-    untouched,
+    untouched_runs,
+    untouched_sentence,
 )
-from reconciler.render.first_sentence import destination, opening
+from reconciler.render.first_sentence import change_sentence, destination
 from reconciler.render.markdown import code, fitting_lines, length, prose, table_head
 from reconciler.render.plan_details import count_left_out
 from reconciler.render.words import COMMIT_DIGITS, local_times, needs_attention
@@ -29,33 +29,35 @@ _PLAN = "plan --verbose"
 
 def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list[str]:
     """The review in about `room` bytes: what a reviewer needs, the most important first."""
-    lines = [*_first(plan, review), *_refused(plan, review)]
-    edited = [f"- {code(row.manifest)}: {marked(row.words)}" for row in rows(review.edited, zone)]
-    lines += _listed(EDITED, edited, "manifest", room // 3)
+    lines = [*_head_lines(plan, review), *_refusal_lines(plan, review)]
+    edited = [
+        f"- {code(row.manifest)}: {words_markdown(row.words)}" for row in rows(review.edited, zone)
+    ]
+    lines += _list_lines(EDITED, edited, "manifest", room // 3)
     compared = review.compared
     if compared is None:
         return lines
-    settings = [f"- {marked(setting_words(one))}" for one in compared.settings]
-    lines += _listed("Configuration that changes", settings, "setting", room // 3)
-    lost = [f"- {marked(words)}" for words in unjudged_words(compared)]
-    lines += _listed("Not judged", lost, "file", room // 3)
+    settings = [f"- {words_markdown(setting_words(one))}" for one in compared.settings]
+    lines += _list_lines("Configuration that changes", settings, "setting", room // 3)
+    lost = [f"- {words_markdown(words)}" for words in unjudged_words(compared)]
+    lines += _list_lines("Not judged", lost, "file", room // 3)
     room -= length(lines)
     left = undeclared_words(plan, compared)
-    lists = [*_unfolded(compared, zone, room // 3), *([left, ""] if left else [])]
+    lists = [*_value_block_lines(compared, zone, room // 3), *([left, ""] if left else [])]
     return [*lines, *_table(plan, compared, zone, room - length(lists)), *lists]
 
 
 def waiting_markdown(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]:
     """What the change does not touch, in a line that unfolds if some of it needs attention."""
-    rest = untouched(plan, compared)
-    groups = together([run for run in rest if needs_attention(run)], _group)
+    rest = untouched_runs(plan, compared)
+    groups = group_items([run for run in rest if needs_attention(run)], _group)
     if not rest:
         return []
-    words = besides(plan, compared)
+    words = untouched_sentence(plan, compared)
     if not groups:
         return [words, ""]
     room -= length(["<details>", words, "</details>"]) + 200
-    shown = fitting_lines((_waiting(runs, zone) for runs in groups), room)
+    shown = fitting_lines((_waiting_line(runs, zone) for runs in groups), room)
     more = count_left_out(len(groups) - len(shown), "line", _PLAN)
     return ["<details>", f"<summary>{words}</summary>", "", *shown, "", *more, "</details>", ""]
 
@@ -64,36 +66,36 @@ def _group(run: PlannedRun) -> tuple[str, str, str]:
     return manifest_of(run.id), run.action, run.shared_reason
 
 
-def _waiting(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
+def _waiting_line(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     first = runs[0]
     name = code(first.id if len(runs) == 1 else manifest_of(first.id))
     reason = prose(local_times(reason_in_words(runs), zone))
     return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {reason}"
 
 
-def _first(plan: Plan, review: Review) -> list[str]:
+def _head_lines(plan: Plan, review: Review) -> list[str]:
     if review.compared is None:
-        return [marked(destination(review.gateway)), ""] if review.gateway else []
+        return [words_markdown(destination(review.gateway)), ""] if review.gateway else []
     commit = code(review.compared.base[:COMMIT_DIGITS])
-    said = marked(opening(plan, review.compared, review.gateway))
+    said = words_markdown(change_sentence(plan, review.compared, review.gateway))
     notes = [text for note in review.compared.notes for text in (f"Note: {prose(note)}", "")]
     return [f"**{said}** Compared with {commit}.", "", *notes]
 
 
-def _refused(plan: Plan, review: Review) -> list[str]:
+def _refusal_lines(plan: Plan, review: Review) -> list[str]:
     said = [prose(str(one)) for one in review.refused if one.code in {TOO_MANY, NOT_PLANNED}]
     problems = len(review.refused) - len(said)
     if problems:
-        said.append(f"{counted(problems, 'problem')}, listed below.")
+        said.append(f"{format_count(problems, 'problem')}, listed below.")
     if plan.refused:
-        said.append(f"{counted(len(plan.refused), 'run')}, by the service.")
+        said.append(f"{format_count(len(plan.refused), 'run')}, by the service.")
     lines = [text for words in said for text in (f"**Refused:** {words}", "")]
     if review.refused_with_wait is not None:
         lines += [f"**Warning:** {prose(str(review.refused_with_wait))}", ""]
     return lines
 
 
-def _listed(heading: str, lines: Sequence[str], noun: str, room: int) -> list[str]:
+def _list_lines(heading: str, lines: Sequence[str], noun: str, room: int) -> list[str]:
     if not lines:
         return []
     shown = fitting_lines(lines, room)
@@ -109,9 +111,9 @@ def _table(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]
     return [*([*head, *shown, ""] if shown else []), *more]
 
 
-def _unfolded(compared: Compared, zone: tzinfo, room: int) -> Iterator[str]:
+def _value_block_lines(compared: Compared, zone: tzinfo, room: int) -> Iterator[str]:
     missing = 0
-    for block in unfolded(compared, zone):
+    for block in value_blocks(compared, zone):
         if length(block) > room:
             missing += 1
             continue

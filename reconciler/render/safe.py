@@ -27,7 +27,7 @@ _COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
-def visible(text: str) -> str:
+def escape_line(text: str) -> str:
     r"""The text on one line, with everything that a terminal would obey shown as an escape.
 
     A line feed becomes `\n`, an escape character `\x1b`, a right-to-left override `\u202e`.
@@ -37,7 +37,7 @@ def visible(text: str) -> str:
     return "".join(escape_character(one) if is_harmful(one) else one for one in text)
 
 
-def said(text: str) -> str:
+def escape_message(text: str) -> str:
     """A message with each line made visible, and with very long names cut short.
 
     Ids and names come from the service, which may give them any length and any letters. Letters
@@ -45,10 +45,10 @@ def said(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST_NAME:
         return text
-    return "\n".join(" ".join(map(_name, line.split(" "))) for line in text.split("\n"))
+    return "\n".join(" ".join(map(_escape_word, line.split(" "))) for line in text.split("\n"))
 
 
-def _name(word: str) -> str:
+def _escape_word(word: str) -> str:
     """One word of a message. A path is left whole, because a person may want to open it."""
     if len(word) > _LONGEST_NAME and "/" not in word:
         half = _LONGEST_NAME // 2
@@ -57,13 +57,13 @@ def _name(word: str) -> str:
         escape_character(character)
         if unicodedata.bidirectional(character) in _LEFTWARD
         else character
-        for character in visible(word)
+        for character in escape_line(word)
     )
 
 
-def shortened(text: str, limit: int) -> str:
+def shorten_text(text: str, limit: int) -> str:
     """The text, made visible, in at most `limit` characters; an ellipsis says that it was cut."""
-    shown = visible(text[: limit + 1])
+    shown = escape_line(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -87,7 +87,7 @@ def without_harm(text: str) -> str:
     )
 
 
-def inert(text: str, *, begins: bool = True, painted: bool = False) -> str:
+def escape_output(text: str, *, begins: bool = True, painted: bool = False) -> str:
     r"""The output in a form that neither a terminal nor the log of a pipeline obeys.
 
     The escapes are JSON's, so that a JSON document keeps its meaning. `begins`: whether the text

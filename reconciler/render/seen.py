@@ -6,14 +6,14 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.model import EpochMs
-from reconciler.render.safe import said
+from reconciler.render.safe import escape_message
 from reconciler.render.words import clock_time, ledger_time, zone_name
 
 Fact = tuple[str, str]  # a label, and what is known
 _MOST = 10  # instances that a search lists
 
 
-def seen_in_words(evidence: Any, zone: tzinfo) -> Iterator[Fact]:
+def evidence_facts(evidence: Any, zone: tzinfo) -> Iterator[Fact]:
     """The evidence that the ledger holds beside a run's outcome, as facts with labels.
 
     Fields with unknown names follow as JSON, because a newer reconciler may have written them.
@@ -22,7 +22,7 @@ def seen_in_words(evidence: Any, zone: tzinfo) -> Iterator[Fact]:
         return
     if not isinstance(evidence, dict):
         text = evidence if isinstance(evidence, str) else _json(evidence)
-        yield "seen", said(text)
+        yield "seen", escape_message(text)
         return
     by_person = "adoptedBy" in evidence or "resolvedBy" in evidence
     rest = dict(evidence)
@@ -32,25 +32,25 @@ def seen_in_words(evidence: Any, zone: tzinfo) -> Iterator[Fact]:
         value = rest.pop(key)
         told = "" if value in (None, "") else words(value, zone)
         if told:
-            yield label, said(told)
+            yield label, escape_message(told)
     if "fromTriggerTime" in rest:
-        yield "searched for", said(_window(rest, zone))
+        yield "searched for", escape_message(_window(rest, zone))
         rest = {key: value for key, value in rest.items() if key not in _WINDOW}
     if rest:
-        yield "seen", said(_json(rest))
+        yield "seen", escape_message(_json(rest))
 
 
 _WINDOW = {"flowId", "fromTriggerTime", "toTriggerTime", "createdFrom"}
 
 
 def _window(seen: Mapping[str, Any], zone: tzinfo) -> str:
-    first, end = (_at(seen.get(key), zone) for key in ("fromTriggerTime", "toTriggerTime"))
+    first, end = (_format_time(seen.get(key), zone) for key in ("fromTriggerTime", "toTriggerTime"))
     created = seen.get("createdFrom")
     since = f", created since {ledger_time(str(created), zone)}" if created else ""
     return f"flow {seen.get('flowId')}, trigger times from {first} to {end}{since}"
 
 
-def _at(value: Any, zone: tzinfo) -> str:
+def _format_time(value: Any, zone: tzinfo) -> str:
     is_time = isinstance(value, int) and not isinstance(value, bool)
     return clock_time(EpochMs(value), zone) if is_time else str(value)
 
@@ -63,7 +63,7 @@ def _time(value: Any, zone: tzinfo) -> str:
     return f"{ledger_time(value, zone)} ({zone_name(zone)})" if isinstance(value, str) else ""
 
 
-def _found(value: Any, zone: tzinfo) -> str:
+def _found_words(value: Any, zone: tzinfo) -> str:
     if not isinstance(value, list):
         return _json(value)
     if not value:
@@ -72,19 +72,25 @@ def _found(value: Any, zone: tzinfo) -> str:
     return ", ".join(_instance(one, zone) for one in value[:_MOST]) + more
 
 
-def _also_searched(value: Any, zone: tzinfo) -> str:
+def _other_search_words(value: Any, zone: tzinfo) -> str:
     """The search for what was triggered at once, under whatever trigger time it is listed."""
     if not isinstance(value, dict):
         return _json(value)
-    first, end = (_at(value.get(key), zone) for key in ("fromTriggerTime", "toTriggerTime"))
-    return f"trigger times from {first} to {end}: {_found(value.get('found'), zone)}"
+    first, end = (
+        _format_time(value.get(key), zone) for key in ("fromTriggerTime", "toTriggerTime")
+    )
+    return f"trigger times from {first} to {end}: {_found_words(value.get('found'), zone)}"
 
 
 def _instance(value: Any, zone: tzinfo) -> str:
     if not isinstance(value, dict) or "id" not in value:
         return _json(value)
     known = [f"flow {value['flowId']}"] if value.get("flowId") else []
-    known += [f"trigger time {_at(value['triggerTime'], zone)}"] if value.get("triggerTime") else []
+    known += (
+        [f"trigger time {_format_time(value['triggerTime'], zone)}"]
+        if value.get("triggerTime")
+        else []
+    )
     created = value.get("created")
     known += [f"created {ledger_time(str(created), zone)}"] if created else []
     return f"{value['id']} ({', '.join(known)})" if known else str(value["id"])
@@ -107,7 +113,7 @@ _OF_SEARCHES: Mapping[str, tuple[str, _Words]] = {
     "notStarted": ("not started", _text),
     "recognisedBy": ("recognised by", _text),
     "searchedAt": ("searched at", _time),
-    "found": ("search found", _found),
-    "foundBefore": ("found before", _found),
-    "alsoSearched": ("also searched", _also_searched),
+    "found": ("search found", _found_words),
+    "foundBefore": ("found before", _found_words),
+    "alsoSearched": ("also searched", _other_search_words),
 }

@@ -11,19 +11,19 @@ from reconciler.enos.statuses import status_name
 from reconciler.ledger import Record
 from reconciler.model import EpochMs, InstanceId
 from reconciler.render.json_output import json_document
-from reconciler.render.safe import said
+from reconciler.render.safe import escape_message
 from reconciler.render.words import clock_time, zone_name
 
 
 def resolved_json(environment: str, records: Sequence[Record], reason: str) -> str:
     """The JSON document of `resolve --format json`: each run as it is now recorded."""
-    runs = [_resolved(record) for record in records]
+    runs = [_resolved_run_json(record) for record in records]
     return json_document(
         {"version": 1, "environment": environment, "reason": reason or None, "runs": runs}
     )
 
 
-def _resolved(record: Record) -> dict[str, Any]:
+def _resolved_run_json(record: Record) -> dict[str, Any]:
     start = record.starts[0] if record.starts else None
     return {
         "run": record.run,
@@ -69,7 +69,7 @@ def shown_text(shown: Sequence[Fitting], zone: tzinfo) -> str:
     lines = [line for one in shown[:_LISTED] for line in _lines(one, zone)]
     if len(shown) > _LISTED:
         lines.append(f"… and {len(shown) - _LISTED:,} more runs")
-    return "\n".join(map(said, lines))
+    return "\n".join(map(escape_message, lines))
 
 
 def _lines(shown: Fitting, zone: tzinfo) -> Iterator[str]:
@@ -88,10 +88,11 @@ def _lines(shown: Fitting, zone: tzinfo) -> Iterator[str]:
 
 
 def _times(one: Instance, zone: tzinfo) -> str:
-    def told(time: EpochMs | None) -> str:
+    def format_time(time: EpochMs | None) -> str:
         return "?" if time is None else clock_time(time, zone)
 
-    return f"for {told(one.trigger_time)}, created {told(one.created)} ({zone_name(zone)})"
+    due, created = format_time(one.trigger_time), format_time(one.created)
+    return f"for {due}, created {created} ({zone_name(zone)})"
 
 
 def _status(one: Instance) -> str:

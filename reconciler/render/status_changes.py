@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.ledger import RunState
 from reconciler.model import RunId, backfill_of
 from reconciler.plan import Reason
-from reconciler.render.backfills import together
-from reconciler.render.safe import said
+from reconciler.render.backfills import group_items
+from reconciler.render.safe import escape_message
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
 from reconciler.render.words import status_words
@@ -34,7 +34,7 @@ def may_change_soon(row: StatusRow) -> bool:
 
 def numbers_line(environment: str, rows: Sequence[StatusRow]) -> str:
     """`prod: 31 pending, 9 failed`."""
-    return said(f"{environment}: {state_counts(rows)}")
+    return escape_message(f"{environment}: {state_counts(rows)}")
 
 
 def change_lines(
@@ -47,12 +47,12 @@ def change_lines(
     changed += [(run, f"{words} → not shown") for run, words in was.items() if run not in now]
     changed = [(run, change) for run, change in changed if change]
     is_long = len(changed) > _MOST_ALONE
-    groups = together(changed, lambda one: (backfill_of(one[0]), one[1]) if is_long else None)
+    groups = group_items(changed, lambda one: (backfill_of(one[0]), one[1]) if is_long else None)
     for group in groups:
         run, change = group[0]
-        number = counted(len(group), "run")
+        number = format_count(len(group), "run")
         which = run if len(group) == 1 else f"{backfill_of(run) or 'others'}: {number}"
-        yield said(f"{environment}: {which}: {change}")
+        yield escape_message(f"{environment}: {which}: {change}")
 
 
 def _change(was: str | None, now: str) -> str:

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.ledger import RunState
 from reconciler.model import RunId, manifest_of, run_name
 from reconciler.plan.outlook import Outlook
-from reconciler.render.backfills import together
+from reconciler.render.backfills import group_items
 from reconciler.render.markdown import (
     code,
-    finished,
+    finish_text,
     fitting_lines,
     html_code,
     length,
@@ -49,7 +49,7 @@ def status_markdown(
             lines += [line for row in rows for line in _detail(environment, zone, row)]
         else:
             lines += _section(environment, zone, rows, room)
-    return finished(lines[:-1])
+    return finish_text(lines[:-1])
 
 
 def _detail(environment: str, zone: tzinfo, row: StatusRow) -> Iterator[str]:
@@ -76,19 +76,19 @@ def _section(environment: str, zone: tzinfo, rows: Sequence[StatusRow], room: in
         return
     table = _manifests(rows, room // 3)
     yield from table
-    yield from _not_done(rows, zone, room - length(table))
+    yield from _unfinished_lines(rows, zone, room - length(table))
 
 
 def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
     """A row for each manifest, with its runs by state; those that need a person come first."""
     newest = newest_attempts(rows)
     states = [state for state in RunState if any(row.state is state for row in newest)]
-    groups = together(rows, lambda row: manifest_of(run_name(RunId(row.declared_as or row.run))))
+    groups = group_items(rows, lambda row: manifest_of(run_name(RunId(row.declared_as or row.run))))
     groups.sort(key=lambda group: min(map(_urgency, group)))
     head = table_head(("Manifest", *(state.replace("-", " ") for state in states)))
     shown = fitting_lines((_manifest(group, states) for group in groups), room)
     missing = len(groups) - len(shown)
-    more = [f"… and {counted(missing, 'more manifest')}", ""] if missing else []
+    more = [f"… and {format_count(missing, 'more manifest')}", ""] if missing else []
     return [*head, *shown, "", *more]
 
 
@@ -103,10 +103,10 @@ def _urgency(row: StatusRow) -> int:
     return _ORDER.index(outlook(row))
 
 
-def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[str]:
+def _unfinished_lines(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[str]:
     """The runs that are not done; runs with the same state and notes share one entry."""
     waiting = [row for row in rows if outlook(row) is not Outlook.WELL]
-    groups = together(waiting, lambda row: (outlook(row), row.state, _words(row, zone)))
+    groups = group_items(waiting, lambda row: (outlook(row), row.state, _words(row, zone)))
     groups.sort(key=lambda group: _urgency(group[0]))
     left = len(waiting)
     for group in groups[:_MOST_FOLDS]:
@@ -117,7 +117,7 @@ def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[st
         left -= len(group)
         yield from lines
     if left:
-        yield from (f"… and {counted(left, 'more run')}; `reconciler status` shows all.", "")
+        yield from (f"… and {format_count(left, 'more run')}; `reconciler status` shows all.", "")
 
 
 def _words(row: StatusRow, zone: tzinfo) -> str:
@@ -128,7 +128,7 @@ def _words(row: StatusRow, zone: tzinfo) -> str:
 
 def _group(rows: Sequence[StatusRow], zone: tzinfo) -> Iterator[str]:
     """The state and notes of the runs, and a table of them where they need a person."""
-    number, words = counted(len(rows), "run"), _words(rows[0], zone)
+    number, words = format_count(len(rows), "run"), _words(rows[0], zone)
     if outlook(rows[0]) is Outlook.COMING:
         yield from (f"- {number} {prose(words)}", "")
         return
@@ -138,7 +138,7 @@ def _group(rows: Sequence[StatusRow], zone: tzinfo) -> Iterator[str]:
     yield from (_run(row, zone) for row in rows[:_MOST_ROWS])
     if len(rows) > _MOST_ROWS:
         state = rows[0].state.value
-        more = counted(len(rows) - _MOST_ROWS, "more run")
+        more = format_count(len(rows) - _MOST_ROWS, "more run")
         yield from ("", f"… and {more}; `reconciler status --state {state} --verbose` shows all.")
     yield from ("", "</details>", "")
 

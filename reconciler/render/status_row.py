@@ -59,7 +59,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
         """Whether a manifest declares the run, in this revision."""
         return self.place is not None
 
-    def full(self) -> "FullRow":
+    def full_value(self) -> "FullRow":
         """The row itself."""
         return self
 
@@ -209,7 +209,7 @@ def caution(row: StatusRow) -> str:
     return f"Only if {which} certainly another's: --not-triggered starts the run again"
 
 
-def error_beside(row: StatusRow) -> str | None:
+def additional_error(row: StatusRow) -> str | None:
     """What the service said of the run, unless the reason says it: `refused before (62103: …)`."""
     return None if row.error is not None and row.error in row.why else row.error
 

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import FINAL
 from reconciler.ledger import RunState
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import Reason
-from reconciler.render.backfills import attempt_of, together
+from reconciler.render.backfills import attempt_of, group_items
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.safe import said
-from reconciler.render.status_row import StatusRow, error_beside, listed_instances
+from reconciler.render.safe import escape_message
+from reconciler.render.status_row import StatusRow, additional_error, listed_instances
 from reconciler.render.words import (
     LONGEST_TIME,
     UNFOLD,
@@ -96,8 +96,8 @@ def status_table(
     With `unfolded` or `verbose`, each run of a backfill has a row of its own.
     """
     each = verbose or unfolded
-    lines = together(rows, lambda one: None if each else backfill_of(one.run))
-    shown = lines if verbose else _most_urgent(lines)
+    lines = group_items(rows, lambda one: None if each else backfill_of(one.run))
+    shown = lines if verbose else _choose_lines(lines)
     yield from _lines(shown, zone, screen, verbose=verbose)
     left_out = len(rows) - sum(map(len, shown))
     if left_out:
@@ -121,7 +121,7 @@ def _lines(lines: Sequence[_Line], zone: tzinfo, screen: Screen, *, verbose: boo
             yield from _run(line[0], _cells(line[0], zone), widths, screen)
             told = list(notes(line[0], zone, verbose=verbose))
         for note in told:
-            yield from screen.wrapped(note, indent=widths[0] + len(GAP))
+            yield from screen.wrap_text(note, indent=widths[0] + len(GAP))
 
 
 def _run(
@@ -136,8 +136,10 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
     newest = newest_attempts(rows)
     states = {one.state for one in newest}
     style = next(style for state, style in _STYLES.items() if state in states)
-    words = f"{backfill_of(rows[0].run)}: {counted(len(newest), 'run')}: {state_counts(newest)}"
-    first, *more = screen.within(_INDENT).wrapped(words)
+    words = (
+        f"{backfill_of(rows[0].run)}: {format_count(len(newest), 'run')}: {state_counts(newest)}"
+    )
+    first, *more = screen.without_margin(_INDENT).wrap_text(words)
     yield screen.paint(first, style)
     yield from (screen.paint(" " * _INDENT + line, style) for line in more)
 
@@ -149,12 +151,12 @@ def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     alike = (one.but(why=one.gist or one.why, evidence=None) for one in urgent)
     found = Counter(note for one in alike for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
-        yield f"{note} ({counted(number, 'run')})"
+        yield f"{note} ({format_count(number, 'run')})"
     if len(found) > SHOWN_NOTES:
         yield f"… and more; {UNFOLD}"
 
 
-def _most_urgent(lines: Sequence[_Line]) -> list[_Line]:
+def _choose_lines(lines: Sequence[_Line]) -> list[_Line]:
     """At most SHOWN_RUNS of the lines, in their order; the urgent lines are kept first."""
     numbers = sorted(range(len(lines)), key=lambda number: not any(map(_is_urgent, lines[number])))
     return [lines[number] for number in sorted(numbers[:SHOWN_RUNS])]
@@ -165,7 +167,12 @@ def _is_urgent(one: StatusRow) -> bool:
 
 
 def _cells(one: StatusRow, zone: tzinfo) -> tuple[str, ...]:
-    return (one.state.value, one.run, clock_time(one.trigger_time, zone), said(one.instance or ""))
+    return (
+        one.state.value,
+        one.run,
+        clock_time(one.trigger_time, zone),
+        escape_message(one.instance or ""),
+    )
 
 
 def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Screen) -> list[int]:
@@ -185,30 +192,30 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     if one.declared_as is not None:
         yield f"declared as {one.declared_as} now"
     is_told = one.reason not in _UNTOLD
-    error = error_beside(one) if is_told else one.error
+    error = additional_error(one) if is_told else one.error
     if error is not None:
-        yield said(error)
+        yield escape_message(error)
     if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):
         seen_only = one.state is RunState.TRIGGERED and one.status in FINAL
         yield f"the instance is {status_words(one.status)}{_TO_BE_RECORDED if seen_only else ''}"
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
     if is_told:
-        yield said(local_times(one.why, zone))
+        yield escape_message(local_times(one.why, zone))
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""
         yield f"claimed by {one.by or 'another apply'}{until}"
         if listed := listed_instances(one):
-            yield said(f"the service lists what may be its instance: {', '.join(listed)}")
+            yield escape_message(f"the service lists what may be its instance: {', '.join(listed)}")
     if verbose:
-        yield from _more(one, zone)
+        yield from _detail_notes(one, zone)
 
 
 # Until `settleSeconds` after a start, the instance listed with its id may be another's.
 _TO_BE_RECORDED = "; not recorded yet, so soon after its start: the next look records it"
 
 
-def _more(one: StatusRow, zone: tzinfo) -> Iterator[str]:
+def _detail_notes(one: StatusRow, zone: tzinfo) -> Iterator[str]:
     if one.flow_id is not None:
         yield f"flow {one.flow_id}"
     if one.claimed_at is not None:

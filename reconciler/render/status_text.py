@@ -10,19 +10,25 @@ from reconciler.ledger.events import WHY
 from reconciler.model import EpochMs, backfill_of, manifest_of, run_name
 from reconciler.plan.outlook import Outlook
 from reconciler.render.backfills import attempt_of
-from reconciler.render.json_output import MadeRows, json_pieces, one_or_several, wire_form
-from reconciler.render.layout import Screen, as_text
-from reconciler.render.safe import said, visible
-from reconciler.render.seen import Fact, seen_in_words
-from reconciler.render.status_row import StatusRow, caution, error_beside, outlook, ways_to_settle
+from reconciler.render.json_output import MadeRows, environments_document, json_pieces, wire_form
+from reconciler.render.layout import Screen, join_lines
+from reconciler.render.safe import escape_line, escape_message
+from reconciler.render.seen import Fact, evidence_facts
+from reconciler.render.status_row import (
+    StatusRow,
+    additional_error,
+    caution,
+    outlook,
+    ways_to_settle,
+)
 from reconciler.render.status_table import state_counts, status_table
 from reconciler.render.words import (
     clock_time,
     command,
-    how_to_start_again,
     ledger_time,
     local_times,
     processed_date,
+    start_again_advice,
     status_words,
     zone_name,
 )
@@ -41,10 +47,10 @@ def status_detail_text(
     """
     state = row.state.replace("-", " ")
     screen = Screen.of(width, color=False)
-    lines = screen.wrapped(f"{row.run} in {environment}: {state}")
+    lines = screen.wrap_text(f"{row.run} in {environment}: {state}")
     lines.append("")
     for label, value in facts(row, zone):
-        first, *more = screen.within(_LABEL_WIDTH).wrapped(value)
+        first, *more = screen.without_margin(_LABEL_WIDTH).wrap_text(value)
         lines.append(f"{label:<{_LABEL_WIDTH}}{first}")
         lines += [" " * _LABEL_WIDTH + line for line in more]
     if row.state is RunState.IN_DOUBT:
@@ -52,9 +58,9 @@ def status_detail_text(
     elif row.started_twice:
         lines += _choice(environment, row, screen)
     elif row.state is RunState.FAILED and outlook(row) is Outlook.AMISS:
-        advice = how_to_start_again(row.run, row.status, is_suspended=row.is_suspended)
-        lines += ["", *screen.wrapped(advice)]
-    return as_text(lines)
+        advice = start_again_advice(row.run, row.status, is_suspended=row.is_suspended)
+        lines += ["", *screen.wrap_text(advice)]
+    return join_lines(lines)
 
 
 def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
@@ -64,31 +70,31 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
     if row.declared_as is not None:
         yield "declared as", row.declared_as
     if row.reason is not None:
-        yield "why", said(local_times(row.why, zone))
+        yield "why", escape_message(local_times(row.why, zone))
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
-    given, error = row.parameters or (), error_beside(row)
+    given, error = row.parameters or (), additional_error(row)
     recorded = "recorded at" if row.starts and row.starts[0].by_hand else "triggered at"
     known = {
-        "instance": row.instance and said(row.instance),
+        "instance": row.instance and escape_message(row.instance),
         "see it at": row.instance_url,
         recorded: row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
         "ended at": row.ended_at and f"{ledger_time(row.ended_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
-        "error": error and said(error),
+        "error": error and escape_message(error),
         "claim": row.claim,
         "claimed by": row.by,
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",
         "claimed until": row.until and f"{clock_time(row.until, zone)} {here}",
-        "parameters": said(", ".join(f"{key}={value}" for key, value in given)),
-        "manifest": visible(f"{row.place.file}:{row.place.line}") if row.place else _UNDECLARED,
+        "parameters": escape_message(", ".join(f"{key}={value}" for key, value in given)),
+        "manifest": escape_line(f"{row.place.file}:{row.place.line}") if row.place else _UNDECLARED,
         "labels": ", ".join(f"{key}={value}" for key, value in row.labels.items()),
     }
     for label, value in known.items():
         if value:
             yield label, str(value)
-    yield from seen_in_words(row.evidence, zone)
+    yield from evidence_facts(row.evidence, zone)
     if row.state is RunState.IN_DOUBT:
         if row.evidence is None:
             yield "seen", "nothing: the apply that claimed it recorded no outcome"
@@ -102,7 +108,7 @@ def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:
         "has done where that matters, and say which one speaks for the run:"
     )
     yield ""
-    yield from screen.wrapped(look)
+    yield from screen.wrap_text(look)
     yield ""
     said_why = ("--reason", WHY, "--env", environment)
     for instance in dict.fromkeys(start.instance for start in row.starts):
@@ -118,7 +124,7 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
         "claim. Then say what you found, with one of:"
     )
     yield ""
-    yield from screen.wrapped(look)
+    yield from screen.wrap_text(look)
     yield ""
     *named, denied = (
         f"  {command('resolve', row.run, *found, '--env', environment)}"
@@ -126,7 +132,7 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
     )
     yield from named
     if warning := caution(row):
-        yield from ("", *screen.wrapped(f"{warning}:"), "")
+        yield from ("", *screen.wrap_text(f"{warning}:"), "")
     yield denied
 
 
@@ -139,7 +145,7 @@ def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -
         {"version": 1, "environment": environment, "runs": MadeRows(rows, partial(_row_json, zone))}
         for environment, zone, rows in statuses
     ]
-    return json_pieces(one_or_several(found))
+    return json_pieces(environments_document(found))
 
 
 def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
@@ -209,9 +215,9 @@ def status_text(
     adds what else is known of each run.
     """
     screen = Screen.of(width, color)
-    heading = screen.wrapped(f"{environment}: {state_counts(rows)}")
+    heading = screen.wrap_text(f"{environment}: {state_counts(rows)}")
     lines = [screen.paint(line, "bold") for line in heading]
     if rows:
         lines.append("")
         lines += status_table(rows, zone, screen, verbose=verbose, unfolded=unfolded)
-    return as_text(lines)
+    return join_lines(lines)

@@ -5,13 +5,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import FAILED, FAILED_BY_ITSELF, NOT_FOUND, status_meaning
 from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.plan.values import awaited
-from reconciler.render.safe import visible
-from reconciler.times import HOUR_MINUTES, business_date, in_zone, is_repeated, parse_instant
+from reconciler.plan.values import find_awaited
+from reconciler.render.safe import escape_line
+from reconciler.times import HOUR_MINUTES, business_date, is_repeated, parse_instant, zoned_time
 
 COMMIT_DIGITS = 12  # how many digits of a commit's id people see
 LONGEST_TIME = len("2024-11-03 01:30:00.007-04:00")
@@ -54,15 +54,15 @@ def action_counts(plan: Plan) -> list[str]:
     return counts or ["no runs"]
 
 
-def asking(plan: Plan) -> str:
+def observation_sentence(plan: Plan) -> str:
     """A sentence that an apply would ask how started runs ended; empty where no run waits."""
-    found = awaited(plan)
+    found = find_awaited(plan)
     if not found.started:
         return ""
     number = len(found.waiting)
     return (
-        f"An apply would ask how {counted(len(found.started), 'started run')} ended: "
-        f"{counted(number, 'run')} wait{'s' if number == 1 else ''} for "
+        f"An apply would ask how {format_count(len(found.started), 'started run')} ended: "
+        f"{format_count(number, 'run')} wait{'s' if number == 1 else ''} for "
         f"{'it' if len(found.started) == 1 else 'them'}."
     )
 
@@ -90,33 +90,33 @@ def status_words(status: str) -> str:
 
 def command(*words: str) -> str:
     """A `reconciler` command line to be typed, quoted for a POSIX shell, and safe to show."""
-    return visible(shlex.join(("reconciler", *words)))
+    return escape_line(shlex.join(("reconciler", *words)))
 
 
-def how_to_start_again(run: RunId, status: str | None, *, is_suspended: bool = False) -> str:
+def start_again_advice(run: RunId, status: str | None, *, is_suspended: bool = False) -> str:
     """How to start a run again that ended with `status`; in a backfill, only the failed runs.
 
     A run whose instance the service no longer knows is never retried. A suspended run starts only
     once its manifest no longer says `suspend`.
     """
     lost = status is not None and status.upper() == NOT_FOUND
-    words = _of_a_lost_one(run) if lost else _of_a_failed_one(run, status)
+    words = _lost_run_advice(run) if lost else _failed_run_advice(run, status)
     return f"{words} Take `suspend` away as well: it starts nothing." if is_suspended else words
 
 
-def how_all_start_again(ends: Mapping[RunId, str]) -> list[str]:
-    """The advice of `how_to_start_again` for several runs, each text once. `ends`: statuses."""
-    return list(dict.fromkeys(how_to_start_again(run, status) for run, status in ends.items()))
+def all_start_again_advice(ends: Mapping[RunId, str]) -> list[str]:
+    """The advice of `start_again_advice` for several runs, each text once. `ends`: statuses."""
+    return list(dict.fromkeys(start_again_advice(run, status) for run, status in ends.items()))
 
 
-def retried_only_by_name(status: str | None) -> str | None:
+def explicit_retry_status(status: str | None) -> str | None:
     """The status in capitals if a `retry` applies to it only where its `on` names it, else None."""
     name = "" if status is None else status.upper()
     return name if name in FAILED - FAILED_BY_ITSELF else None
 
 
-def _of_a_failed_one(run: RunId, status: str | None) -> str:
-    backfill, named = backfill_of(run), retried_only_by_name(status)
+def _failed_run_advice(run: RunId, status: str | None) -> str:
+    backfill, named = backfill_of(run), explicit_retry_status(status)
     retry = f"`retry` whose `on` names {named}" if named else "`retry`"
     if backfill is None:
         return f"To start a failed run again, raise its `revision` or give it a {retry}."
@@ -126,7 +126,7 @@ def _of_a_failed_one(run: RunId, status: str | None) -> str:
     )
 
 
-def _of_a_lost_one(run: RunId) -> str:
+def _lost_run_advice(run: RunId) -> str:
     backfill = backfill_of(run)
     look = "Look at the service how it ended: `retry` does not start it again."
     if backfill is None:
@@ -157,7 +157,7 @@ def clock_time(instant: EpochMs, zone: tzinfo) -> str:
     the calendar is shown as its number of milliseconds.
     """
     try:
-        local = in_zone(instant, zone)
+        local = zoned_time(instant, zone)
         shown = local if is_repeated(instant, zone) else local.replace(tzinfo=None)
     except (OverflowError, ValueError):
         return f"{instant} ms"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from reconciler.model import Place, Problem
-from reconciler.render.layout import as_text
-from reconciler.render.safe import visible
+from reconciler.render.layout import join_lines
+from reconciler.render.safe import escape_line
 
 _SHOWN_ANNOTATIONS = 10  # of one kind in one step (GitHub's documentation of workflow commands)
 _MOST_FOLDED = 50  # listed in the last of them; a message has at most 64 KiB
@@ -34,13 +34,13 @@ def annotations(found: Sequence[Problem], name: str) -> Iterator[str]:
 
 def problem_annotations(problems: Sequence[Problem]) -> str:
     """The problems as errors."""
-    return as_text(list(annotations(problems, "error")))
+    return join_lines(list(annotations(problems, "error")))
 
 
 def error_annotation(message: str, hint: str | None) -> str:
     """An error that ended a command, with what to do about it."""
     told = message if hint is None else f"{message}\n{hint}"
-    return as_text(
+    return join_lines(
         list(annotation_commands([Annotation(title="reconciler", message=told)], "error"))
     )
 
@@ -77,7 +77,7 @@ def _workflow_command(place: Place | None, name: str, title: str, message: str) 
 
 def _data(text: str) -> str:
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return visible(escaped)  # the log's viewer obeys ANSI escapes
+    return escape_line(escaped)  # the log's viewer obeys ANSI escapes
 
 
 def _property(text: str) -> str:

@@ -10,7 +10,7 @@ from reconciler.expansion import Bounds
 from reconciler.manifest import read_file
 from reconciler.manifest.write import Node, scalar, write_manifest
 from reconciler.model import Declared, Run, RunId, Source, manifest_of
-from reconciler.times import MINUTE_MS, in_zone
+from reconciler.times import MINUTE_MS, zoned_time
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -48,9 +48,9 @@ def manifests_of(
     names = {manifest_of(run) for run in recorded}
     names |= {name for run in runs for name in (run.declared_manifest, *run.formerly)}
     for one in sorted(instances, key=_order):
-        name = _free(one, zone, names)
+        name = _free_name(one, zone, names)
         names.add(name)
-        reason = _unwritable(one)
+        reason = _unwritable_reason(one)
         text = "" if reason else manifest_text(one, name, zone, schema)
         source = Source(path=name, content=text.encode())
         found = () if reason else read_file(source, zone, bounds).runs
@@ -61,12 +61,12 @@ def manifests_of(
             written.append(Written(instance=one, name=name, text=text, reason=reason))
             continue
         runs += found
-        sensitive = _sensitive(found[0], declared.runs)
+        sensitive = _sensitive_parameters(found[0], declared.runs)
         written.append(Written(instance=one, name=name, text=text, sensitive=sensitive))
     return written
 
 
-def _sensitive(run: Run, declared: Sequence[Run]) -> frozenset[str]:
+def _sensitive_parameters(run: Run, declared: Sequence[Run]) -> frozenset[str]:
     """The run's parameters that the configuration, or a manifest of its flow, calls sensitive."""
     named = {key for other in declared if other.flow_id == run.flow_id for key in other.sensitive}
     return run.sensitive | {key for key, _ in run.parameters if key in named}
@@ -76,11 +76,11 @@ def _order(one: Instance) -> tuple[int, int, str, int]:
     return one.trigger_time or 0, one.flow_id or 0, one.id, one.created or 0
 
 
-def _free(one: Instance, zone: tzinfo, names: Collection[str]) -> str:
+def _free_name(one: Instance, zone: tzinfo, names: Collection[str]) -> str:
     time = (
         "unknown"
         if one.trigger_time is None
-        else f"{in_zone(one.trigger_time, zone):%Y%m%dt%H%M%S}"
+        else f"{zoned_time(one.trigger_time, zone):%Y%m%dt%H%M%S}"
     )
     first = f"flow-{one.flow_id or 'unknown'}-{time}"
     number = 1
@@ -89,7 +89,7 @@ def _free(one: Instance, zone: tzinfo, names: Collection[str]) -> str:
     return name
 
 
-def _unwritable(one: Instance) -> str | None:
+def _unwritable_reason(one: Instance) -> str | None:
     missing = [
         what
         for what, value in (
@@ -123,7 +123,7 @@ def manifest_text(one: Instance, name: str, zone: tzinfo, schema: str | None = N
     """The manifest. It is suspended, or an apply would start again what has run already."""
     spec: dict[str, Node] = {"flowId": one.flow_id or 0}
     if one.trigger_time is not None:
-        spec["triggerTime"] = in_zone(one.trigger_time, zone).isoformat()
+        spec["triggerTime"] = zoned_time(one.trigger_time, zone).isoformat()
     spec["suspend"] = True
     spec["parameters"] = dict(one.parameters or ())
     return write_manifest(

@@ -9,7 +9,7 @@ from reconciler.configuration import (
     CONFIGURATION,
     Configuration,
     Environment,
-    overlap,
+    folders_overlap,
     parse_configuration,
 )
 from reconciler.errors import ConfigurationError, LedgerError
@@ -69,7 +69,7 @@ class Naming:
         """
         for path, folder, what in self._folders:
             for own, kind in _folders_of(environment):
-                if path != prefix + CONFIGURATION and overlap(prefix + own, folder):
+                if path != prefix + CONFIGURATION and folders_overlap(prefix + own, folder):
                     raise ConfigurationError(
                         f"{path} names {folder} as {what}, which lies in, around or at "
                         f"{prefix + own}, the {kind}",
@@ -143,10 +143,10 @@ class CommittedBooks:
         """
         if self._tree.has_more(folder, MOST_KEPT):
             return  # none of them would be kept
-        entries = (*self._tree.beginning(CONFIGURATION, LEDGER), *self.under(folder))
+        entries = (*self._tree.entries_beginning(CONFIGURATION, LEDGER), *self.under(folder))
         self._git.read_small_blobs(one.oid for one in entries if one.is_file)
 
-    def on_the_way(self, folder: str) -> list[TreeEntry]:
+    def entries_above(self, folder: str) -> list[TreeEntry]:
         """What stands in place of a folder above this one: one entry, or none."""
         parts = folder.split("/")
         above = (self._tree.at("/".join(parts[:count])) for count in range(1, len(parts)))
@@ -155,18 +155,18 @@ class CommittedBooks:
     def check_folder(self, folder: str) -> None:
         """Raise LedgerError if anything but a folder stands at a ledger's folder or on the way."""
         own = self._tree.at(folder)
-        for entry in (*self.on_the_way(folder), *(() if own is None else (own,))):
+        for entry in (*self.entries_above(folder), *(() if own is None else (own,))):
             raise LedgerError(
                 f"{entry.path} is a link, a file or a repository of its own, and the ledger's "
                 f"folder {folder} lies there",
                 hint="Put the folder itself in its place (`git mv`), or name another as `state`.",
             )
 
-    def configurations(self, besides: str) -> dict[str, bytes]:
+    def read_configurations(self, besides: str) -> dict[str, bytes]:
         """Every `reconciler.yaml` of the tree except `besides`, by its path."""
         found = {
             one.path: one.oid
-            for one in self._tree.beginning(CONFIGURATION)
+            for one in self._tree.entries_beginning(CONFIGURATION)
             if one.is_file and one.path != besides and _base(one.path) == CONFIGURATION
         }
         blobs = self._git.read_blobs(found.values())
@@ -175,7 +175,7 @@ class CommittedBooks:
     @cached_property
     def _in_folders(self) -> dict[str, list[TreeEntry]]:
         found: dict[str, list[TreeEntry]] = {}
-        for one in self._tree.beginning(LEDGER):
+        for one in self._tree.entries_beginning(LEDGER):
             folder, _, name = one.path.rpartition("/")
             if is_ledger_name(name):
                 found.setdefault(folder, []).append(one)
@@ -186,7 +186,7 @@ class CommittedBooks:
         """The folders that hold a file with the name of a ledger file."""
         return list(self._in_folders)
 
-    def by_folder(self) -> dict[str, CommittedLedger]:
+    def read_by_folder(self) -> dict[str, CommittedLedger]:
         """Every ledger of the tree. Raises GitError, LedgerError."""
         return {folder: self.ledger(folder) for folder in self.folders}
 
@@ -218,7 +218,7 @@ class LocalLedger(FilesOnDemand):
         return len(self._paths)
 
 
-def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
+def read_local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
     """The ledgers by folder, and the other configurations by path, among the tracked files here.
 
     Files that a sparse checkout leaves out count as git has them. Paths are relative to the
@@ -226,7 +226,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
     """
     if git is None:
         return {}, {}
-    tracked = git.tracked(_LEDGERS, _CONFIGURATIONS)
+    tracked = git.list_tracked(_LEDGERS, _CONFIGURATIONS)
     left_out = [one for one in tracked.left_out() if one.is_file]
     blobs = git.read_blobs(one.oid for one in left_out)
     absent = {one.path: blobs[one.oid] for one in left_out}
@@ -234,7 +234,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
     configurations: dict[str, bytes] = {}
 
     def read(path: str, most: int) -> bytes:
-        return absent[path] if path in absent else _local(git, path, most)
+        return absent[path] if path in absent else _read_local(git, path, most)
 
     for path in tracked.paths():
         place = git.root / os.fsdecode(path.encode("utf-8", "surrogateescape"))
@@ -252,7 +252,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
     return found, configurations
 
 
-def _local(git: Git, path: str, most: int) -> bytes:
+def _read_local(git: Git, path: str, most: int) -> bytes:
     """The content of a file here. Raises LedgerError if it cannot be read."""
     found = read_one(git.root, path, most)
     if isinstance(found, Problem):

@@ -35,9 +35,9 @@ from reconciler.repository.cache_file import (
     UNSURE,
     CacheContent,
     Kept,
-    clock_of,
     load,
     oid_of,
+    read_file_clock,
     save,
     status_of,
 )
@@ -133,7 +133,7 @@ class ReadCache(Struct, kw_only=True):
         """A digest of all that decides what a file says, except the file's own content."""
         return hashlib.sha256(repr((self.asked, _program())).encode()).digest()
 
-    def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
+    def find_by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
         """The file, if its status has not changed since it was read; else None."""
         number = self._content.numbers.get(path) if self._content else None
         if self._content is None or number is None:
@@ -147,13 +147,13 @@ class ReadCache(Struct, kw_only=True):
             return None
         return KnownFile(path=path, size=found.st_size, number=number)
 
-    def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
+    def find_by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
         """The file, known if its content is unchanged; `found`: its status before it was read."""
-        file = self._compared(source)
+        file = self._compare(source)
         self._seen[source.path] = _SeenFile(file=file, status=self._sure_status(found))
         return file
 
-    def by_oid(self, path: str, oid: ObjectId) -> KnownFile | None:
+    def find_by_oid(self, path: str, oid: ObjectId) -> KnownFile | None:
         """The file, if it was read from the blob of that id before; else None.
 
         Its size is not known.
@@ -163,20 +163,20 @@ class ReadCache(Struct, kw_only=True):
             return None
         return KnownFile(path=path, size=0, number=number)
 
-    def by_blob(self, source: Source, oid: ObjectId) -> KnownFile | FileLetGo:
+    def find_by_blob(self, source: Source, oid: ObjectId) -> KnownFile | FileLetGo:
         """The file that was read from that blob, known if its content is unchanged."""
-        file = self._compared(source)
+        file = self._compare(source)
         if isinstance(file, KnownFile):
             self._seen[source.path] = _SeenFile(file=file, oid=oid_of(oid))
             return file
         digest = _digest(source)
         return FileLetGo(path=source.path, status=UNSURE, digest=digest, oid=oid_of(oid))
 
-    def _compared(self, source: Source) -> Source | KnownFile:
+    def _compare(self, source: Source) -> Source | KnownFile:
         number = self._content.numbers.get(source.path) if self._content else None
         if self._content is None or number is None:
             return source
-        if self._content.kept(number).digest != _digest(source):
+        if self._content.find_kept(number).digest != _digest(source):
             return source
         return KnownFile(path=source.path, size=len(source.content), number=number)
 
@@ -206,12 +206,12 @@ class ReadCache(Struct, kw_only=True):
 
     def result(self, file: KnownFile, bounds: Bounds) -> FileResult:
         """What the file says. Raises TightError if that could depend on how much others declare."""
-        result = self.said(file)
+        result = self.find_result(file)
         if bounds.left - result.made < bounds.backfill:
             raise TightError
         return result
 
-    def said(self, file: KnownFile) -> FileResult:
+    def find_result(self, file: KnownFile) -> FileResult:
         """What the file says, however much others declare."""
         return self._results[file.path]
 
@@ -239,7 +239,7 @@ class ReadCache(Struct, kw_only=True):
         """Whether the next command would gain if the file were kept as it is now."""
         if not isinstance(file, KnownFile):
             return True
-        seen = self._seen_as(file)
+        seen = self._find_seen(file)
         return seen is not None and (seen.status, seen.oid) != (UNSURE, NO_OID)
 
     def _may_be_kept(self, file: ReadFile, result: FileResult) -> bool:
@@ -247,9 +247,9 @@ class ReadCache(Struct, kw_only=True):
             return True
         of_backfill = any("/" in run.name for run in result.runs)
         is_plain = not (result.problems or result.notes or of_backfill)
-        return is_plain and (isinstance(file, FileLetGo) or self._seen_as(file) is not None)
+        return is_plain and (isinstance(file, FileLetGo) or self._find_seen(file) is not None)
 
-    def _seen_as(self, file: Source | KnownFile) -> _SeenFile | None:
+    def _find_seen(self, file: Source | KnownFile) -> _SeenFile | None:
         """By what a file that was read here may be known again; None for any other file."""
         seen = self._seen.get(file.path)
         return seen if seen is not None and seen.file is file else None
@@ -259,23 +259,23 @@ class ReadCache(Struct, kw_only=True):
             is_sure = _is_in_step(path)
         except OSError:  # this user may not write to git's folder
             return
-        files = {file.path: self._kept(file, is_sure=is_sure) for file, _ in found}
+        files = {file.path: self._build_kept(file, is_sure=is_sure) for file, _ in found}
         if len(files) < _LEAST_FILES:
             files.clear()
         save(path, self._key(), self.until, files, pack(result for _, result in found))
 
-    def _kept(self, file: ReadFile, *, is_sure: bool) -> Kept:
+    def _build_kept(self, file: ReadFile, *, is_sure: bool) -> Kept:
         """What to keep of a file. `is_sure`: whether the times of files prove anything here."""
         if isinstance(file, FileLetGo):
             status = file.status if is_sure else UNSURE
             return Kept(status=status, digest=file.digest, oid=file.oid)
-        seen = self._seen_as(file)
+        seen = self._find_seen(file)
         status = seen.status if seen is not None and is_sure else UNSURE
         if isinstance(file, Source):
             return Kept(status=status, digest=_digest(file))
         if self._content is None:
             raise ValueError(f"{file.path} is known, and nothing is kept")
-        old = self._content.kept(file.number)
+        old = self._content.find_kept(file.number)
         if seen is None:  # known without being read
             return old
         # Its content is what it was, so the other sign by which it is known holds as before.
@@ -299,7 +299,7 @@ def _is_in_step(path: Path) -> bool:
 
     A file server in the network may have another clock. Raises OSError.
     """
-    return abs(clock_of(path) - time.time_ns()) < _SKEW_NS
+    return abs(read_file_clock(path) - time.time_ns()) < _SKEW_NS
 
 
 def _digest(source: Source) -> bytes:

@@ -60,7 +60,7 @@ class CacheContent(Struct, frozen=True, kw_only=True):
     until: int  # the instant up to which times were allowed when it was written
     results: bytes
 
-    def kept(self, number: int) -> Kept:
+    def find_kept(self, number: int) -> Kept:
         """What is kept of the file with that number."""
         start = number * _CHECKSUM
         digest = self.digests[start : start + _CHECKSUM]
@@ -88,7 +88,7 @@ def status_of(found: os.stat_result) -> bytes:
 def load(path: Path, key: bytes) -> CacheContent | None:
     """What the file holds; None if it is absent, damaged, another user's or of another key."""
     try:
-        whole = _own(path)
+        whole = _read_own(path)
     except OSError:  # not there, or not for this user to read: then nothing is known
         return None
     start = len(_HEADING) + _CHECKSUM
@@ -102,7 +102,7 @@ def load(path: Path, key: bytes) -> CacheContent | None:
     return _content(found) if found.key == key else None
 
 
-def _own(path: Path) -> bytes:
+def _read_own(path: Path) -> bytes:
     """The content of a regular file that belongs to this user; empty for any other file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags), "rb") as file:
@@ -138,7 +138,7 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results:
         if not files:
             path.unlink(missing_ok=True)
             return
-        whole = _written(key, until, files, results)
+        whole = _encode_cache(key, until, files, results)
         if len(whole) <= MOST_BYTES:
             path.parent.mkdir(exist_ok=True)
             _put(path, whole)
@@ -147,7 +147,7 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results:
         return
 
 
-def _written(key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> bytes:
+def _encode_cache(key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> bytes:
     body = msgspec.msgpack.encode(
         _KeptColumns(
             key=key,
@@ -196,7 +196,7 @@ def _thin(folder: Path) -> None:
         one.unlink(missing_ok=True)
 
 
-def clock_of(path: Path) -> int:
+def read_file_clock(path: Path) -> int:
     """The time, in ns, by the clock of the file system that will hold the cache. Raises OSError."""
     path.parent.mkdir(exist_ok=True)
     with TemporaryFile(dir=path.parent) as file:

@@ -40,32 +40,34 @@ class CommitCache:
             self._caches[environment.name] = found = environment, bounds, cache
         return found[2]
 
-    def known(self, cache: ReadCache, file: CommittedFile, path: str) -> FileResult | None:
+    def find_by_oid(self, cache: ReadCache, file: CommittedFile, path: str) -> FileResult | None:
         """What the file says, if its blob is known; `path`: as people know it."""
-        found = cache.by_oid(path, file.oid)
+        found = cache.find_by_oid(path, file.oid)
         if found is None:
             return None
         self._unproven.add(file)
-        return cache.said(found)
+        return cache.find_result(found)
 
-    def compared(self, cache: ReadCache, file: CommittedFile, source: Source) -> FileResult | None:
+    def find_by_content(
+        self, cache: ReadCache, file: CommittedFile, source: Source
+    ) -> FileResult | None:
         """What the file says, if its content is known; otherwise it may be kept once it is read.
 
         Git has given the content under the blob's id.
         """
         if cache.path is None:
             return None
-        found = self._met[file] = cache.by_blob(source, file.oid)
+        found = self._met[file] = cache.find_by_blob(source, file.oid)
         if not isinstance(found, KnownFile):
             return None
         self._unproven.add(file)
-        return cache.said(found)
+        return cache.find_result(found)
 
-    def unproven(self, files: Iterable[CommittedFile]) -> list[CommittedFile]:
+    def list_unproven(self, files: Iterable[CommittedFile]) -> list[CommittedFile]:
         """The files whose runs and problems are known only from a cache."""
         return [file for file in files if file in self._unproven] if self._unproven else []
 
-    def proven(self, file: CommittedFile) -> None:
+    def note_proven(self, file: CommittedFile) -> None:
         """Note that the file was read, and says what the cache says of it."""
         self._unproven.discard(file)
 
@@ -79,7 +81,7 @@ class CommitCache:
         if not cache.is_worth_it(len(self._met), len(said)):
             return
         met = (
-            (self._met.get(file) or cache.by_oid(path, file.oid), result)
+            (self._met.get(file) or cache.find_by_oid(path, file.oid), result)
             for file, path, result in said
         )
         cache.keep([(found, result) for found, result in met if found is not None])

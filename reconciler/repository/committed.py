@@ -15,7 +15,7 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.errors import LedgerError
 from reconciler.git import Git, ObjectId, Tracked, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
@@ -28,7 +28,7 @@ from reconciler.links import (
     submodule_problem,
 )
 from reconciler.model import Place, Problem, Source
-from reconciler.repository.worktree import too_large
+from reconciler.repository.worktree import too_large_problem
 
 
 class CommittedFile(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ def wanted_files(
     files: list[CommittedFile] = []
     problems: list[Problem] = []
     for entry in entries:
-        problem = _hindrance(entry, folder, is_wanted)
+        problem = _entry_problem(entry, folder, is_wanted)
         if problem is not None:
             problems.append(problem)
         elif entry.is_file and is_wanted(entry.path):
@@ -58,7 +58,9 @@ def wanted_files(
     return files, problems
 
 
-def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) -> Problem | None:
+def _entry_problem(
+    entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]
+) -> Problem | None:
     """The problem that an entry is, whatever it holds; None if it may be read."""
     path, wanted = entry.path, is_wanted(entry.path)
     in_its_place = not path.startswith(f"{folder}/") and bool(folder)  # or on the way to it
@@ -177,7 +179,7 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return Ledger.of(read_events(self.content, self.folder))
 
     @contextmanager
-    def readable(self) -> Iterator[None]:
+    def report_unreadable(self) -> Iterator[None]:
         """If the block finds the ledger wrong, report first a line of it that cannot be read.
 
         A conflict marker, for instance, makes the text differ from what is remembered. Its file and
@@ -207,7 +209,9 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
 
         Raises GitError, LedgerError.
         """
-        pairs = zip(_in_order(self.content, self.folder), _in_order(files, folder), strict=False)
+        pairs = zip(
+            _order_names(self.content, self.folder), _order_names(files, folder), strict=False
+        )
         same = takewhile(
             lambda two: two[0] == two[1] and self.content.is_as_in(files, two[0]), pairs
         )
@@ -226,7 +230,7 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return self.content.get(ACTIVE, b"")
 
 
-def _in_order(files: Mapping[str, bytes], folder: str) -> list[str]:
+def _order_names(files: Mapping[str, bytes], folder: str) -> list[str]:
     names = ledger_order(files, folder)
     return [*names, ACTIVE] if ACTIVE in files else names
 
@@ -240,10 +244,10 @@ def converted_problems(
     """
     found: dict[str, list[str]] = {}
     asked = (git.prefix + path for path in paths)
-    for one in git.conversions(tracked, git.prefix + folder, asked):
+    for one in git.find_conversions(tracked, git.prefix + folder, asked):
         found.setdefault(one.attribute, []).append(one.path.removeprefix(git.prefix))
     for attribute, its in found.items():
-        more = f" and {counted(len(its) - 1, 'more file')}" if len(its) > 1 else ""
+        more = f" and {format_count(len(its) - 1, 'more file')}" if len(its) > 1 else ""
         yield Problem(
             place=Place(file=its[0]),
             code="converted",
@@ -261,15 +265,15 @@ def read_left_out(
     Paths are relative to the folder in which the repository was looked for. A file of more than
     `most` bytes is a problem, and so is a link. Raises GitError if git cannot read one.
     """
-    shown = [replace(one, path=_shown(git, one)) for one in tracked.left_out()]
+    shown = [replace(one, path=_shown_path(git, one)) for one in tracked.left_out()]
     files, problems = wanted_files(shown, folder, is_wanted)
     blobs, large = git.read_bounded_blobs((one.oid for one in files), most)
-    problems.extend(too_large(one.path, most) for one in files if one.oid in large)
+    problems.extend(too_large_problem(one.path, most) for one in files if one.oid in large)
     kept = [one for one in files if one.oid not in large]
     return [Source(path=one.path, content=blobs[one.oid]) for one in kept], problems
 
 
-def count_missing(count: int, folder: str) -> str:
+def describe_left_out(count: int, folder: str) -> str:
     """What to say of so many files that are not checked out."""
     files = "1 file is" if count == 1 else f"{count} files are"
     return (
@@ -278,5 +282,5 @@ def count_missing(count: int, folder: str) -> str:
     )
 
 
-def _shown(git: Git, entry: TreeEntry) -> str:
+def _shown_path(git: Git, entry: TreeEntry) -> str:
     return str(PurePosixPath(entry.path).relative_to(git.prefix or "."))

@@ -15,14 +15,14 @@ from reconciler.errors import ConfigurationError
 from reconciler.expansion import Bounds
 from reconciler.git import Git, ObjectId
 from reconciler.manifest import CrowdedError, FileResult, is_manifest_path, read_file
-from reconciler.model import Declared, Place, Problem, Run, Source, with_parents
+from reconciler.model import Declared, Place, Problem, Run, Source, covering_references
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.cache import ReadCache
 from reconciler.repository.commit_cache import CommitCache
 from reconciler.repository.committed import CommittedFile, wanted_files
 from reconciler.repository.declaring import Ceiling, read_bounded
 from reconciler.repository.together import reader
-from reconciler.repository.worktree import MOST_BYTES, too_large
+from reconciler.repository.worktree import MOST_BYTES, too_large_problem
 
 
 class _ReadEnvironment(Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class CommittedFiles:
         """Take over what a file was found to say elsewhere, so that it is not read again."""
         self._results[file, str(zone), bounds.backfill] = result
 
-    def declared(
+    def read_declared(
         self, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
     ) -> Declared:
         """The runs of an environment, up to the ceiling, and the problems of its files.
@@ -80,16 +80,20 @@ class CommittedFiles:
             and (last.tree, last.environment, last.ceiling) == (found, environment, ceiling)
         ):
             return last.declared
-        entries = [*tree.on_the_way(folder), *tree.under(folder)]
+        entries = [*tree.entries_above(folder), *tree.under(folder)]
         is_wanted = partial(is_manifest_path, folder=folder)
         files, problems = wanted_files(entries, folder, is_wanted)
         zone = environment.gateway.zone
         key = str(zone), ceiling.bounds.backfill
-        cache, unread = self._besides_known(files, environment, ceiling, key)
+        cache, unread = self._ask_cache(files, environment, ceiling, key)
         blobs, large = self._git.read_bounded_blobs((file.oid for file in unread), MOST_BYTES)
-        problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
+        problems += [
+            too_large_problem(file.path, MOST_BYTES) for file in files if file.oid in large
+        ]
         files = [file for file in files if file.oid not in large]
-        sources = self._unknown(cache, [one for one in unread if one.oid in blobs], blobs, key)
+        sources = self._unknown_sources(
+            cache, [one for one in unread if one.oid in blobs], blobs, key
+        )
         read_one = reader(sources, zone, ceiling.bounds.but(left=ceiling.left))
 
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
@@ -109,7 +113,7 @@ class CommittedFiles:
         )
         return declared
 
-    def _besides_known(
+    def _ask_cache(
         self,
         files: Sequence[CommittedFile],
         environment: Environment,
@@ -124,14 +128,14 @@ class CommittedFiles:
         if cache.knows_nothing:
             return cache, unread
         for file in unread:
-            result = self._cache.known(cache, file, self._shown(file.path))
+            result = self._cache.find_by_oid(cache, file, self._shown_path(file.path))
             if result is None:
                 left.append(file)
             else:
                 self._results[file, *key] = result
         return cache, left
 
-    def _unknown(
+    def _unknown_sources(
         self,
         cache: ReadCache,
         files: Sequence[CommittedFile],
@@ -142,7 +146,9 @@ class CommittedFiles:
         left = []
         for file in files:
             source = self._source(file, blobs[file.oid])
-            known = None if self._cache is None else self._cache.compared(cache, file, source)
+            known = (
+                None if self._cache is None else self._cache.find_by_content(cache, file, source)
+            )
             if known is None:
                 left.append(source)
             else:
@@ -159,14 +165,16 @@ class CommittedFiles:
         if self._cache is None or reading is None:
             return True
         own = {run.place.file for run in runs}
-        return self._is_so(reading, own) and self._is_so(reading, _awaited(reading.declared, own))
+        return self._is_so(reading, own) and self._is_so(
+            reading, _awaited_paths(reading.declared, own)
+        )
 
     def _is_so(self, reading: _ReadEnvironment, paths: Collection[str]) -> bool:
         """Whether the files at these paths say what they were taken to say."""
         if self._cache is None:
             return True
-        wanted = (file for file in reading.files if self._shown(file.path) in paths)
-        files = self._cache.unproven(wanted)
+        wanted = (file for file in reading.files if self._shown_path(file.path) in paths)
+        files = self._cache.list_unproven(wanted)
         blobs = self._git.read_blobs(file.oid for file in files)
         for file in files:
             if not self._is_said(file, blobs[file.oid], reading):
@@ -174,7 +182,7 @@ class CommittedFiles:
                 self._cache = None
                 self._forget()
                 return False
-            self._cache.proven(file)
+            self._cache.note_proven(file)
         return True
 
     def _is_said(self, file: CommittedFile, content: bytes, reading: _ReadEnvironment) -> bool:
@@ -199,23 +207,24 @@ class CommittedFiles:
         for name, reading in self._readings.items():
             key = str(reading.environment.gateway.zone), reading.ceiling.bounds.backfill
             said = [
-                (file, self._shown(file.path), self._results[file, *key]) for file in reading.files
+                (file, self._shown_path(file.path), self._results[file, *key])
+                for file in reading.files
             ]
             self._cache.keep(name, said)
 
     def _source(self, file: CommittedFile, content: bytes) -> Source:
-        return Source(path=self._shown(file.path), content=content)
+        return Source(path=self._shown_path(file.path), content=content)
 
-    def _shown(self, path: str) -> str:
+    def _shown_path(self, path: str) -> str:
         """The path relative to the configuration's folder, as people know it."""
         return path.removeprefix(self._git.prefix)
 
     def _shown_problem(self, problem: Problem) -> Problem:
-        place = Place(file=self._shown(problem.place.file))
+        place = Place(file=self._shown_path(problem.place.file))
         return Problem(place=place, code=problem.code, message=problem.message)
 
 
-def _awaited(declared: Declared, paths: Collection[str]) -> set[str]:
+def _awaited_paths(declared: Declared, paths: Collection[str]) -> set[str]:
     """The paths of all manifests on which it depends whether runs of these files may start."""
     names = {
         name
@@ -229,5 +238,5 @@ def _awaited(declared: Declared, paths: Collection[str]) -> set[str]:
     return {
         run.place.file
         for run in declared.runs
-        if not names.isdisjoint((*with_parents(run.name), *run.formerly))
+        if not names.isdisjoint((*covering_references(run.name), *run.formerly))
     }

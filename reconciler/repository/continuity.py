@@ -37,16 +37,16 @@ class LedgerPlace(Struct, frozen=True, kw_only=True):
 
 def trace_name(git: Git, environment: str, branch: str) -> str:
     """The name of the environment's traces: one for each branch and each folder of a monorepo."""
-    name = _quoted(f"{branch}:{git.prefix}{environment}")
+    name = _quote_name(f"{branch}:{git.prefix}{environment}")
     if len(name) <= LONGEST_NAME:
         return name
     # A ref is a file, and no file can have a longer name. The branch still tells where to look.
     digest = sha256(name.encode()).hexdigest()
-    short = _quoted(f"{branch}:{environment[:20]} {digest}")
+    short = _quote_name(f"{branch}:{environment[:20]} {digest}")
     return short if len(short) <= LONGEST_NAME else digest
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return quote(name, safe="").replace(".", "%2E")
 
 
@@ -91,7 +91,7 @@ class LedgerTraces:
         if tree is not None and self._git.remember_next(name, tree, before, trace):
             self._seen = name, commit, files.folder
             return
-        seen = self._git.remembered(name)
+        seen = self._git.read_remembered(name)
         if seen is None or tree is None or not self._continues(seen, tree):
             self._git.remember(name, commit, files.folder)
             self._seen = name, commit, files.folder
@@ -102,17 +102,17 @@ class LedgerTraces:
             return None
         return self._git.keep(self._remote, *self._seen, self._continues, self._traces)
 
-    def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
+    def make_next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
         """The trace to push together with the commit; None if there is none, or it cannot be."""
         name = trace_name(self._git, self._environment, branch)
-        return self._git.next_trace(
+        return self._git.make_next_trace(
             self._remote, name, commit, folder, self._continues, self._traces
         )
 
-    def others(self, branch: str, traces: Traces) -> Others:
+    def list_others(self, branch: str, traces: Traces) -> Others:
         """The remote's traces of other ledgers."""
         name = trace_name(self._git, self._environment, branch)
-        return Others.than(name, traces.kept)
+        return Others.from_traces(name, traces.kept)
 
     def _continues(self, new: ObjectId, old: ObjectId) -> bool:
         after, before = (
@@ -138,7 +138,7 @@ def check_continuity(
     service, unless that trace is of another branch that exists.
     """
     if place.parent is not None:
-        written = git.last_written(place.parent, files.folder, TRAILER)
+        written = git.find_last_written(place.parent, files.folder, TRAILER)
         if written != git.folder(place.parent, files.folder):
             _check(git, files, written, "was recorded")
     if place.parent != place.commit:
@@ -158,7 +158,7 @@ def check_continuity(
         if not book.concerns(service_of(place.environment.gateway)):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
-            raise _homeless_error(book, _mending(git, place.remote, trace.key))
+            raise _homeless_error(book, _deletion_advice(git, place.remote, trace.key))
         elsewhere.append(book)
     return elsewhere
 
@@ -231,7 +231,7 @@ def _unreadable_error(
     return LedgerError(
         f"the trace of a ledger that {where} as {shown} cannot be read: {error}",
         hint="Nothing is started until it can be read. If a newer reconciler has written it, use "
-        f"that one. Only if it never was a ledger: {_mending(git, remote, key)}.",
+        f"that one. Only if it never was a ledger: {_deletion_advice(git, remote, key)}.",
     )
 
 
@@ -265,7 +265,7 @@ def lost_or_late_error(
     error = _lost_error(files, trace, way_back)
     if not before.continues(files):
         return error
-    where = git.addresses(remote)
+    where = git.read_addresses(remote)
     if not where.differ:
         return error
     return LedgerError(
@@ -282,7 +282,7 @@ def _lost_trace_error(
 ) -> LedgerError:
     """The error for a ledger that does not continue a trace of its own name."""
     if trace.files.continues(files):
-        way_back = _way_back(place, files.folder, trace)
+        way_back = _restore_commands(place, files.folder, trace)
         if place.parent is not None:
             return lost_or_late_error(git, place.remote, files, trace.files, trace.words, way_back)
         return LedgerError(
@@ -295,11 +295,11 @@ def _lost_trace_error(
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",
         hint="If the branch is wrong, put it back (reconciler explain lost-ledger). If the trace "
-        f"is: {_mending(git, place.remote, trace.key)}. Nothing is started until then.",
+        f"is: {_deletion_advice(git, place.remote, trace.key)}. Nothing is started until then.",
     )
 
 
-def _way_back(place: LedgerPlace, folder: str, trace: _LedgerTrace) -> str:
+def _restore_commands(place: LedgerPlace, folder: str, trace: _LedgerTrace) -> str:
     """The commands that make a ledger of a trace which holds all of it, and more."""
     branch, switch = place.ledger_branch, "switch" if place.parent else "switch --orphan"
     commands = (
@@ -312,7 +312,7 @@ def _way_back(place: LedgerPlace, folder: str, trace: _LedgerTrace) -> str:
     return f" To bring back the one that {trace.words}: `{' && '.join(commands)}`."
 
 
-def _mending(git: Git, remote: str, key: str) -> str:
+def _deletion_advice(git: Git, remote: str, key: str) -> str:
     """Who made the trace, and how to delete it on the remote and in this clone."""
     here = f"git update-ref -d {quoted(f'{MEMORY}/{key}')}"
     there = ref_there(remote, key)

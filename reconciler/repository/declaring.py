@@ -49,7 +49,7 @@ class Ceiling(Struct, frozen=True, kw_only=True):
         """How many runs the environment may declare."""
         return min(self.bounds.left, self.together - sum(self.before.values()))
 
-    def passed(self, at: CrowdedError, runs: int, files_left: int) -> TooManyRunsError:
+    def too_many_runs_error(self, at: CrowdedError, runs: int, files_left: int) -> TooManyRunsError:
         """The error for the manifest that brings the environment to at least so many runs."""
         if runs > self.bounds.left:
             whose = f"environment {self.environment}" if self.environment else "the environment"
@@ -97,7 +97,9 @@ def read_bounded(
         try:
             result = read(file, ceiling.bounds.but(left=left - made))
         except CrowdedError as error:
-            raise ceiling.passed(error, made + error.made, len(files) - index - 1) from None
+            raise ceiling.too_many_runs_error(
+                error, made + error.made, len(files) - index - 1
+            ) from None
         results.append(result)
         made += result.made
     return combine(results, problems, zone)
@@ -115,10 +117,10 @@ def read_service(
     They are read as by `read_related`. Raises TooManyRunsError.
     """
     found = read_related(configuration, environment, read, now=now)
-    return {name: found[name] for name in of_service(configuration, environment)}
+    return {name: found[name] for name in service_environments(configuration, environment)}
 
 
-def of_service(configuration: Configuration, environment: Environment) -> list[str]:
+def service_environments(configuration: Configuration, environment: Environment) -> list[str]:
     """The names of all environments that may be of this environment's service, itself included."""
     service = service_of(environment.gateway)
     return [
@@ -142,7 +144,7 @@ def read_related(
     that each meets the same ceiling at the same place. `now`: what years ahead are counted from, by
     the local clock. Raises TooManyRunsError.
     """
-    group = _related(configuration, environment)
+    group = _related_environments(configuration, environment)
     names = [one.name for one in group]
     found: dict[str, Declared] = {}
     for index, one in enumerate(group):
@@ -157,10 +159,12 @@ def read_related(
     return found
 
 
-def _related(configuration: Configuration, environment: Environment) -> list[Environment]:
+def _related_environments(
+    configuration: Configuration, environment: Environment
+) -> list[Environment]:
     found, ahead = {environment.name}, [environment]
     while ahead:
-        new = set(of_service(configuration, ahead.pop())) - found
+        new = set(service_environments(configuration, ahead.pop())) - found
         found |= new
         ahead += [configuration.environments[name] for name in new]
     return [one for one in configuration.environments.values() if one.name in found]

@@ -22,15 +22,15 @@ def check_page_folder(folder: Path) -> None:
     """
     check_no_link(folder, "Name the folder itself.")
     try:
-        descriptor = _opened(folder)
+        descriptor = _open_folder(folder)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _failed(folder, "read", error) from None
+        raise _folder_error(folder, "read", error) from None
     try:
         _check_content(folder, descriptor)
     except OSError as error:
-        raise _failed(folder, "read", error) from None
+        raise _folder_error(folder, "read", error) from None
     finally:
         os.close(descriptor)
 
@@ -60,18 +60,18 @@ def write_page(folder: Path, content: bytes) -> Path:
     check_no_link(folder, "Name the folder itself.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _opened(folder)
+        descriptor = _open_folder(folder)
         try:
             _check_content(folder, descriptor)
             _replace(descriptor, content)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _failed(folder, "written", error) from None
+        raise _folder_error(folder, "written", error) from None
     return folder / PAGE
 
 
-def _opened(folder: Path) -> int:
+def _open_folder(folder: Path) -> int:
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
@@ -115,5 +115,5 @@ def _replace(folder: int, content: bytes) -> None:
         raise
 
 
-def _failed(folder: Path, verb: str, error: OSError) -> ReconcilerError:
+def _folder_error(folder: Path, verb: str, error: OSError) -> ReconcilerError:
     return ReconcilerError(f"{folder} cannot be {verb}: {error.strerror}")

@@ -51,7 +51,7 @@ def base_branch() -> str | None:
     return next((one.removeprefix("refs/heads/") for one in given if one), None)
 
 
-def other_branch() -> str:
+def other_branch_hint() -> str:
     """Words on how to name another branch where the remote does not have the shared one."""
     names = (name for name in BASES if os.environ.get(name, "").strip())
     if (name := next(names, None)) is None:

@@ -27,7 +27,7 @@ from reconciler.repository.continuity import (
     lost_or_late_error,
 )
 from reconciler.repository.declaring import Ceiling, read_service
-from reconciler.repository.settings import choose_environment, find_shared, other_branch
+from reconciler.repository.settings import choose_environment, find_shared, other_branch_hint
 
 PUSH_SECONDS = 60.0  # then the answer counts as lost, and the remote shows if the push landed
 
@@ -83,13 +83,13 @@ class GitStore:
         different on the branch, so errors are ignored here; `fetch` reports those of the branch.
         """
         with suppress(ReconcilerError):
-            commit = self._git.working_tree_commit()
+            commit = self._git.read_worktree_commit()
             if commit is not None:
                 tree = CommittedBooks(self._git, commit)
                 self._tree = commit, tree
                 here = choose_environment(self._local, self._name)
                 tree.read_ahead(self._git.prefix + here.manifests)
-                self._declared(tree, self._read_configuration(tree))
+                self._read_declared(tree, self._read_configuration(tree))
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -139,13 +139,13 @@ class GitStore:
     def _fetch(self) -> GitSnapshot:
         commit, parent, traces = self._fetch_tips()
         self._memory.hear(traces)
-        others_kept = self._memory.others(self.branch, traces)
+        others_kept = self._memory.list_others(self.branch, traces)
         if self._tree is None or self._tree[0] != commit:
             self._tree = commit, CommittedBooks(self._git, commit)
         tree = self._tree[1]
         ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
-        environment, declared = self._declared(tree, configuration)
+        environment, declared = self._read_declared(tree, configuration)
         folder = self._git.prefix + environment.state
         if ledgers is not None:
             ledgers.check_folder(folder)
@@ -181,7 +181,7 @@ class GitStore:
     def _ledgers_at(self, commit: CommitId | None) -> CommittedBooks | None:
         return None if commit is None else CommittedBooks(self._git, commit)
 
-    def _declared(
+    def _read_declared(
         self, tree: CommittedBooks, configuration: Configuration
     ) -> tuple[Environment, dict[str, Declared]]:
         """The environment in the tree, and what each environment of its service declares, by name.
@@ -191,10 +191,10 @@ class GitStore:
         read = f"{CONFIGURATION} on {self._remote}'s {self.branch}"
         environment = choose_environment(configuration, self._name, read)
 
-        def declared(one: Environment, ceiling: Ceiling) -> Declared:
-            return self._files.declared(one, tree, ceiling)
+        def read_declared(one: Environment, ceiling: Ceiling) -> Declared:
+            return self._files.read_declared(one, tree, ceiling)
 
-        return environment, read_service(configuration, environment, declared, now=self._now)
+        return environment, read_service(configuration, environment, read_declared, now=self._now)
 
     def _check_continuity(
         self,
@@ -210,7 +210,7 @@ class GitStore:
         """
         state = place.commit, place.parent, kept
         if self._checked != state:
-            with files.readable():
+            with files.report_unreadable():
                 self._branches = check_continuity(
                     self._git, place, files, others, traces, read=self._traces
                 )
@@ -235,7 +235,7 @@ class GitStore:
         if self.tip is None:
             raise GitError(
                 f"{self._remote} has no branch {branch}",
-                hint=f"Push it first, or {other_branch()}.",
+                hint=f"Push it first, or {other_branch_hint()}.",
             )
         return self.tip, fetched.tips[self._ledger_branch], fetched.traces
 
@@ -248,9 +248,9 @@ class GitStore:
     ) -> list[Book]:
         """Every other ledger of the repository, on either branch."""
         path = self._git.prefix + CONFIGURATION
-        naming = naming_of(self._git.prefix, configuration, tree.configurations(path))
+        naming = naming_of(self._git.prefix, configuration, tree.read_configurations(path))
         naming.check_own(self._git.prefix, environment)
-        found = tree.by_folder() | ledgers.by_folder()
+        found = tree.read_by_folder() | ledgers.read_by_folder()
         found.pop(self._git.prefix + environment.state, None)
         return books_of(naming, ((folder, one.content) for folder, one in found.items()))
 
@@ -270,7 +270,7 @@ class GitStore:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
                 before, words = self._ledger[0], "this apply has read before"
-                with files.readable():
+                with files.report_unreadable():
                     raise lost_or_late_error(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
@@ -284,7 +284,7 @@ class GitStore:
             message,
         )
         claims = any(isinstance(event, Claim | Adopted) for event in events)
-        trace = self._memory.next_trace(self.branch, commit, files.folder)
+        trace = self._memory.make_next_trace(self.branch, commit, files.folder)
         answer = self._git.push(
             self._remote,
             commit,
@@ -301,7 +301,7 @@ class GitStore:
         match answer:
             case pushed.PushLanded(with_trace):
                 taken = trace if with_trace else None
-                return Landed(snapshot=self._landed(base, commit, changes, events, taken))
+                return Landed(snapshot=self._note_landing(base, commit, changes, events, taken))
             case pushed.PushRaced():
                 return Raced()
             case pushed.PushUnclear():
@@ -309,7 +309,7 @@ class GitStore:
             case pushed.PushDeclined():
                 return Declined(message=answer.message, hint=answer.hint)
 
-    def _landed(
+    def _note_landing(
         self,
         base: GitSnapshot,
         commit: CommitId,
@@ -317,7 +317,7 @@ class GitStore:
         events: Sequence[Event],
         trace: Trace | None,
     ) -> GitSnapshot:
-        files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
+        files, ledger = base.files.with_changes(changes), base.ledger.with_events(events)
         self._memory.see_own(self.branch, commit, files, trace)
         self._ledger = files, ledger
         manifests = commit if self._ledger_branch == self.branch else CommitId(base.commit)

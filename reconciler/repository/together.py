@@ -85,7 +85,7 @@ def read_unopened(
     size = max(_PORTION_FILES, len(paths) // _MOST_PORTIONS + 1)
     portions = [paths[first : first + size] for first in range(0, len(paths), size)]
     reading = _Division(portions=portions, read=read)
-    reading.read_all(min(MOST_PROCESSES, _processors()) - 1)
+    reading.read_all(min(MOST_PROCESSES, _count_processors()) - 1)
     return reading.found
 
 
@@ -94,7 +94,7 @@ def _read_together(
 ) -> dict[str, FileResult]:
     alike = [one for one in sources if _BACKFILL not in one.content]
     size = sum(len(one.content) for one in alike)
-    processes = min(MOST_PROCESSES, _processors(), size // (LEAST_BYTES // 2))
+    processes = min(MOST_PROCESSES, _count_processors(), size // (LEAST_BYTES // 2))
     if processes < 2:  # noqa: PLR2004 - this one, and another
         return {}
 
@@ -115,7 +115,7 @@ def _read_unless_crowded(source: Source, zone: tzinfo, bounds: Bounds) -> FileRe
         return None
 
 
-def _processors() -> int:
+def _count_processors() -> int:
     """How many processors this process may use; 1 where it cannot be forked safely."""
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
@@ -179,7 +179,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
     def _start(self, ahead: int) -> None:
         """Fork. If the system has no room for another process, those that run must do."""
         with suppress(OSError):
-            memory = _memory()
+            memory = _open_memory()
             try:
                 process = os.fork()
             except OSError:
@@ -192,7 +192,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
     def _work(self, ahead: int, memory: int) -> None:  # pragma: no cover - another process's
         """All that another process does. It prints nothing, whatever happens, and ends."""
         try:
-            for number in _numbers(ahead):
+            for number in _take_numbers(ahead):
                 read = filter(None, map(self.read, self.portions[number]))
                 found = [(result, note) for result, note in read if is_packable(result)]
                 notes = [note for _, note in found]
@@ -204,7 +204,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
             os._exit(0)  # the parent reads what this process could not, and reports any error
 
     def _read_own(self, ahead: int) -> None:
-        for number in _numbers(ahead):
+        for number in _take_numbers(ahead):
             for item in self.portions[number]:
                 read = self.read(item)
                 if read is not None:
@@ -239,7 +239,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
                 os.waitpid(worker.process, 0)
 
 
-def _memory() -> int:
+def _open_memory() -> int:
     """A file without a name, in memory as a rule. Raises OSError.
 
     A Python that is built for old systems, as uv's and conda's are, cannot ask for one in memory.
@@ -250,7 +250,7 @@ def _memory() -> int:
         return os.dup(file.fileno())
 
 
-def _numbers(ahead: int) -> Iterator[int]:
+def _take_numbers(ahead: int) -> Iterator[int]:
     """Take the numbers of the portions that are left, one by one."""
     while number := os.read(ahead, _NUMBER):
         yield int.from_bytes(number, "big")

@@ -49,10 +49,10 @@ FoundFile = Source | KnownFile | Unopened
 class Familiar(Protocol):
     """Knows what files say that were read before."""
 
-    def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
+    def find_by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
         """The file, if its status shows that it is unchanged; else None."""
 
-    def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
+    def find_by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
         """The file, known if its content is unchanged; `found`: its status before it was read."""
 
 
@@ -107,7 +107,7 @@ def list_worktree(
 
 def opener(root: Path) -> Callable[[str], tuple[Source, os.stat_result] | Problem]:
     """A function from a file's path to its content and its status before it was read."""
-    return _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True).opened
+    return _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True).open_file
 
 
 def read_one(root: Path, path: str, most: int) -> Source | Problem:
@@ -117,7 +117,7 @@ def read_one(root: Path, path: str, most: int) -> Source | Problem:
     nothing that the file holds.
     """
     reading = _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True, most=most)
-    return reading.one(path)
+    return reading.read_path(path)
 
 
 class _FolderReading(Struct, frozen=True, kw_only=True):
@@ -134,37 +134,37 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
         files: list[FoundFile] = []
         problems: list[Problem] = []
         together = 0
-        for found in self.from_root(folder.strip("/")):
+        for found in self.walk_from_root(folder.strip("/")):
             if isinstance(found, Problem):
                 problems.append(found)
                 continue
             together += _size(found)
             if together > most_together:
-                problems.append(too_large(folder, most_together))
+                problems.append(too_large_problem(folder, most_together))
                 break
             files.append(found)
         return sorted(files, key=lambda one: one.path), sorted(problems)
 
-    def one(self, path: str) -> Source | Problem:
+    def read_path(self, path: str) -> Source | Problem:
         """The file, or a problem if something else stands there or on the way."""
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             part = "/".join(parts[:count])
             if self._look(part) is _FileKind.LINK:
                 return link_problem(part)
-        return self._file(path)
+        return self._read_file(path)
 
-    def from_root(self, folder: str) -> Iterator[FoundFile | Problem]:
+    def walk_from_root(self, folder: str) -> Iterator[FoundFile | Problem]:
         """What the folder holds, unless a link or another repository stands on the way to it."""
         parts = folder.split("/") if folder else []
         for count in range(1, len(parts) + 1):
             path = "/".join(parts[:count])
             if self._look(path) is not _FileKind.FOLDER:
-                yield from self._in_the_way(path)
+                yield from self._obstacle_problems(path)
                 return
-        yield from self._folder(folder)
+        yield from self._walk_folder(folder)
 
-    def _in_the_way(self, path: str) -> Iterator[Problem]:
+    def _obstacle_problems(self, path: str) -> Iterator[Problem]:
         match self._look(path):
             case _FileKind.LINK:
                 yield link_problem(path)
@@ -175,16 +175,16 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
             case _FileKind.FOLDER | None:
                 return
 
-    def _folder(self, top: str) -> Iterator[FoundFile | Problem]:
+    def _walk_folder(self, top: str) -> Iterator[FoundFile | Problem]:
         """Everything in the folder. Without recursion: a checkout may nest as deep as it likes."""
         ahead = [top]
         while ahead:
             path = ahead.pop()
             try:
-                with os.scandir(self._real(path)) as listing:
+                with os.scandir(self._real_path(path)) as listing:
                     entries = list(listing)
             except OSError as error:
-                yield _unreadable(path, error.strerror)
+                yield _unreadable_problem(path, error.strerror)
                 continue
             for entry in entries:
                 name = _decode(entry.name)
@@ -196,28 +196,28 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
                     if self._look(inner) is _FileKind.FOLDER:
                         ahead.append(inner)
                     else:
-                        yield from self._in_the_way(inner)
+                        yield from self._obstacle_problems(inner)
                 elif self.is_wanted(inner):
-                    yield self._wanted(inner, entry)
+                    yield self._read_wanted(inner, entry)
 
-    def _wanted(self, path: str, entry: os.DirEntry[bytes]) -> FoundFile | Problem:
+    def _read_wanted(self, path: str, entry: os.DirEntry[bytes]) -> FoundFile | Problem:
         """The content of the file, unless it is known, or files are not opened."""
         if not self.opens:
             return name_problem(path) or Unopened(path=path)
         if self.familiar is None:
-            return self._file(path)
-        known = self.familiar.by_status(path, entry)
+            return self._read_file(path)
+        known = self.familiar.find_by_status(path, entry)
         if known is not None:
             return known
-        opened = self.opened(path)
-        return opened if isinstance(opened, Problem) else self.familiar.by_content(*opened)
+        opened = self.open_file(path)
+        return opened if isinstance(opened, Problem) else self.familiar.find_by_content(*opened)
 
-    def _file(self, path: str) -> Source | Problem:
+    def _read_file(self, path: str) -> Source | Problem:
         """The content of the file."""
-        opened = self.opened(path)
+        opened = self.open_file(path)
         return opened if isinstance(opened, Problem) else opened[0]
 
-    def opened(self, path: str) -> tuple[Source, os.stat_result] | Problem:
+    def open_file(self, path: str) -> tuple[Source, os.stat_result] | Problem:
         """The content of the file, and its status before it was read."""
         problem = name_problem(path)
         if problem is not None:
@@ -225,36 +225,36 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
         try:
             # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(self._real(path), flags)
+            descriptor = os.open(self._real_path(path), flags)
             try:
                 found = os.fstat(descriptor)
                 if stat.S_ISREG(found.st_mode):
-                    content = _content(descriptor, found.st_size, self.most)
+                    content = _read_content(descriptor, found.st_size, self.most)
                     if len(content) > self.most:
-                        return too_large(path, self.most)
+                        return too_large_problem(path, self.most)
                     return Source(path=path, content=content), found
             finally:
                 os.close(descriptor)
         except OSError as error:
-            return _unreadable(path, error.strerror)
-        return _unreadable(path, "it is not a regular file")
+            return _unreadable_problem(path, error.strerror)
+        return _unreadable_problem(path, "it is not a regular file")
 
     def _look(self, path: str) -> _FileKind | None:
         """What stands at the path. Git's own folder counts as nothing, as it does in a commit."""
         if path == ".git":
             return None
         try:
-            mode = os.lstat(self._real(path)).st_mode
+            mode = os.lstat(self._real_path(path)).st_mode
         except OSError:
             return None
         if stat.S_ISLNK(mode):
             return _FileKind.LINK
         if not stat.S_ISDIR(mode):
             return _FileKind.FILE
-        is_repository = os.path.lexists(self._real(f"{path}/.git"))
+        is_repository = os.path.lexists(self._real_path(f"{path}/.git"))
         return _FileKind.SUBMODULE if is_repository else _FileKind.FOLDER
 
-    def _real(self, path: str) -> bytes:
+    def _real_path(self, path: str) -> bytes:
         return b"/".join((self.root, path.encode("utf-8", "surrogateescape")))
 
 
@@ -271,7 +271,7 @@ def _size(found: FoundFile) -> int:
             assert_never(found)
 
 
-def _content(descriptor: int, size: int, most: int) -> bytes:
+def _read_content(descriptor: int, size: int, most: int) -> bytes:
     """The file's content, up to one byte more than `most`; the system's `size` may be wrong."""
     content = os.read(descriptor, min(size, most) + 1)
     if len(content) == size:  # less than was asked for, so it ended there
@@ -285,7 +285,7 @@ def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def too_large(path: str, most: int) -> Problem:
+def too_large_problem(path: str, most: int) -> Problem:
     """The problem of a file, or a folder, of more than `most` bytes."""
     return Problem(
         place=Place(file=readable_path(path)),
@@ -294,7 +294,7 @@ def too_large(path: str, most: int) -> Problem:
     )
 
 
-def _unreadable(path: str, why: str | None) -> Problem:
+def _unreadable_problem(path: str, why: str | None) -> Problem:
     return Problem(
         place=Place(file=readable_path(path) or "."),
         code="unreadable",

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from reconciler.expansion.characters import look
+from reconciler.expansion.characters import visible_form
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
@@ -30,7 +30,7 @@ from reconciler.model import (
     run_name,
     run_revision,
 )
-from reconciler.times import business_date, in_zone
+from reconciler.times import business_date, zoned_time
 
 
 class _Gone(Struct, frozen=True, kw_only=True):
@@ -60,24 +60,24 @@ def find_repeated(
     repeats nothing: a started run that is still declared lies between the old run and the new one.
     """
     zone = declared.zone
-    gone = _gone(declared, ledger, surroundings)
-    kept = _kept(declared, ledger) if gone else {}
+    gone = _gone_runs(declared, ledger, surroundings)
+    kept = _kept_times(declared, ledger) if gone else {}
     for run in declared.runs if gone else ():
-        if run.again or run.held(now) is not None or ledger.may_have_started(run.id):
+        if run.again or run.hold_at(now) is not None or ledger.may_have_started(run.id):
             continue
         day = business_date(run.trigger_time, zone)
-        other = _before(
+        other = _find_predecessor(
             run, gone.get((run.declared_manifest, day), ()), kept.get(_work(run, zone), ())
         )
         if other is not None:
             yield run, _problem(run, other, day, zone)
 
 
-def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Works:
+def _gone_runs(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Works:
     """The runs that were started and are not declared, by manifest and business date."""
     found: _Works = defaultdict(list)
     undeclared = ledger.records.keys() - {run.name for run in declared.runs}
-    lost = _of_lost_origin(declared.runs, ledger)
+    lost = _lost_origin_manifests(declared.runs, ledger)
     if not (undeclared or lost or surroundings.elsewhere):  # usual, once all runs were started
         return found
     heirs: dict[str, set[str]] = defaultdict(set)  # manifests, by present and former names
@@ -85,8 +85,10 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
         manifest = run.declared_manifest
         for name in (manifest, *run.formerly):
             heirs[name].add(manifest)
-    here = _here(declared, ledger, {manifest_of(run_name(one)) for one in undeclared}, heirs)
-    for gone in (*here, *_there(declared, ledger, surroundings, heirs)):
+    here = _own_gone_runs(
+        declared, ledger, {manifest_of(run_name(one)) for one in undeclared}, heirs
+    )
+    for gone in (*here, *_foreign_gone_runs(declared, ledger, surroundings, heirs)):
         day = business_date(gone.record.trigger_time, declared.zone)
         for manifest in heirs[manifest_of(gone.name)]:
             found[manifest, day].append(gone)
@@ -94,11 +96,11 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
         for record in _first_attempts(ledger, orphan):
             day = business_date(record.trigger_time, declared.zone)
             for manifest in lost:
-                found[manifest, day].append(_as_gone(record, ledger, supposed=True))
+                found[manifest, day].append(_build_gone(record, ledger, supposed=True))
     return found
 
 
-def _here(
+def _own_gone_runs(
     declared: Declared, ledger: Ledger, undeclared: Container[str], heirs: Iterable[str]
 ) -> Iterator[_Gone]:
     """The runs of those manifests that the environment's ledger records and nothing declares.
@@ -111,10 +113,10 @@ def _here(
             continue
         for record in _first_attempts(ledger, manifest):
             if record.run not in names and run_name(record.run) not in names:
-                yield _as_gone(record, ledger)
+                yield _build_gone(record, ledger)
 
 
-def _there(
+def _foreign_gone_runs(
     declared: Declared, ledger: Ledger, surroundings: Surroundings, heirs: Iterable[str]
 ) -> Iterator[_Gone]:
     """The runs of those manifests that other ledgers record, if no other environment declares them.
@@ -135,7 +137,7 @@ def _there(
             for record in _first_attempts(other, manifest):
                 is_known = record.run in ledger.records
                 if not is_known and digests.get(run_name(record.run)) != record.digest:
-                    yield _as_gone(record, other, elsewhere=place)
+                    yield _build_gone(record, other, elsewhere=place)
 
 
 def _first_attempts(ledger: Ledger, manifest: str) -> Iterator[Record]:
@@ -144,7 +146,7 @@ def _first_attempts(ledger: Ledger, manifest: str) -> Iterator[Record]:
             yield record
 
 
-def _as_gone(
+def _build_gone(
     record: Record, ledger: Ledger, *, elsewhere: str = "", supposed: bool = False
 ) -> _Gone:
     name, delay = run_name(record.run), stagger_of(ledger.claims, record.claim, record.run)
@@ -158,7 +160,7 @@ def _as_gone(
     )
 
 
-def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
+def _lost_origin_manifests(runs: Iterable[Run], ledger: Ledger) -> set[str]:
     """Manifests with `formerly` that have no record under any present or former name.
 
     Such a manifest may have had another name still, which `formerly` does not list any more; what
@@ -178,7 +180,7 @@ def _work(run: Run, zone: tzinfo) -> tuple[str, date, frozenset[tuple[str, str]]
     return run.declared_manifest, business_date(run.trigger_time, zone), frozenset(values.items())
 
 
-def _kept(
+def _kept_times(
     declared: Declared, ledger: Ledger
 ) -> Mapping[tuple[str, date, frozenset[tuple[str, str]]], Sequence[EpochMs]]:
     """The times of the runs that were started and are still declared, by `_work`."""
@@ -189,7 +191,7 @@ def _kept(
     return found
 
 
-def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone | None:
+def _find_predecessor(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone | None:
     """The gone run that has done this run's work already; `kept`: started runs with that work."""
     own = combination_of(run.declared_name) if gone else {}
     return next(
@@ -201,7 +203,8 @@ def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone |
             and not ((one.elsewhere or one.supposed) and one.record.flow_id != run.flow_id)
             and not (run.duplicate_of and covers(run.duplicate_of, one.name))
             and all(
-                _seen(own.get(key, value)) == _seen(value) for key, value in one.combination.items()
+                _visible_value(own.get(key, value)) == _visible_value(value)
+                for key, value in one.combination.items()
             )
             and (one.combination != own or not _is_cut_off(one, run, own, kept))
         ),
@@ -210,9 +213,9 @@ def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone |
 
 
 @cache
-def _seen(written: str) -> str:
+def _visible_value(written: str) -> str:
     """What a reader sees of a matrix value; `written` is its form in the names of runs."""
-    return look(unquote(written))
+    return visible_form(unquote(written))
 
 
 def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str], kept: Sequence[EpochMs]) -> bool:
@@ -230,7 +233,7 @@ def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str], kept: Sequence[Epo
 
 
 def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
-    was, now = (_shown(time, zone) for time in (before.record.trigger_time, run.trigger_time))
+    was, now = (_time_text(time, zone) for time in (before.record.trigger_time, run.trigger_time))
     manifest = run.declared_manifest
     where = f", recorded in {before.elsewhere}," if before.elsewhere else ""
     restore = "restore what was changed"
@@ -251,5 +254,5 @@ def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
     )
 
 
-def _shown(time: EpochMs, zone: tzinfo) -> str:
-    return in_zone(time, zone).isoformat(sep=" ", timespec="minutes")
+def _time_text(time: EpochMs, zone: tzinfo) -> str:
+    return zoned_time(time, zone).isoformat(sep=" ", timespec="minutes")

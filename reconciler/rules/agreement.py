@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from reconciler.ledger import Ledger, Record
-from reconciler.model import Match, Run, combination_of, run_name, with_parents
+from reconciler.model import Match, Run, combination_of, covering_references, run_name
 from reconciler.times import business_date
 
 BUSINESS_DATE = "businessDate"
@@ -54,7 +54,7 @@ def references(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
 def matched_groups(run: Run, zone: tzinfo) -> list[Agreeing]:
     """The groups that the run's matches mean, one for each match."""
     has = _Values(run, zone)
-    return [has.agreeing(one) for one in run.matching]
+    return [has.agreeing_group(one) for one in run.matching]
 
 
 class _Values:
@@ -65,11 +65,13 @@ class _Values:
         self._zone = zone
         self._parameters = dict(run.parameters)
 
-    def agreeing(self, match: Match) -> Agreeing:
+    def agreeing_group(self, match: Match) -> Agreeing:
         """The group of the runs that agree with this one."""
-        return Agreeing(names=match.names, values=tuple((key, self._of(key)) for key in match.keys))
+        return Agreeing(
+            names=match.names, values=tuple((key, self._value_of(key)) for key in match.keys)
+        )
 
-    def _of(self, key: str) -> str | None:
+    def _value_of(self, key: str) -> str | None:
         if key == BUSINESS_DATE:
             return business_date(self._run.trigger_time, self._zone).isoformat()
         return self._parameters.get(key)
@@ -100,31 +102,31 @@ class Groups:
         for record in ledger.records.values():
             if run_name(record.run) not in names:
                 for match in self._matches(run_name(record.run)):
-                    group = self._agreeing(match, record)
+                    group = self._agreeing_group(match, record)
                     if group.is_whole:
                         self._recorded[group].append(record)
 
     def of(self, run: Run) -> list[Agreeing]:
         """The groups that this run belongs to, and that other runs may depend on."""
         matches = self._matches(run.name)
-        found = [_Values(run, self._zone).agreeing(one) for one in matches] if matches else []
+        found = [_Values(run, self._zone).agreeing_group(one) for one in matches] if matches else []
         return [one for one in found if one.is_whole]
 
-    def declared(self, group: Agreeing) -> Sequence[Run]:
+    def declared_runs(self, group: Agreeing) -> Sequence[Run]:
         """The declared runs of the group, in the order in which they start."""
         return self._declared.get(group, ())
 
-    def recorded(self, group: Agreeing) -> Sequence[Record]:
+    def recorded_runs(self, group: Agreeing) -> Sequence[Record]:
         """The records of the group's runs that are no longer declared, matched by their names."""
         return self._recorded.get(group, ())
 
     def _matches(self, name: str) -> list[Match]:
         if not self._by_name:
             return []
-        found = (one for part in with_parents(name) for one in self._by_name.get(part, ()))
+        found = (one for part in covering_references(name) for one in self._by_name.get(part, ()))
         return list(dict.fromkeys(found))
 
-    def _agreeing(self, match: Match, record: Record) -> Agreeing:
+    def _agreeing_group(self, match: Match, record: Record) -> Agreeing:
         """The group of a run that is only recorded: its name holds the values of the matrix."""
         values = {
             key: unquote(value) for key, value in combination_of(run_name(record.run)).items()
@@ -140,7 +142,7 @@ def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, froze
     found: dict[str, frozenset[str]] = {}
     for record in ledger.records.values() if wanted else ():
         name = run_name(record.run)
-        for part in with_parents(name):
+        for part in covering_references(name):
             if part in wanted:
                 found[part] = frozenset({BUSINESS_DATE, *combination_of(name)})
     return found
@@ -149,4 +151,4 @@ def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, froze
 def known_names(runs: Iterable[Run], ledger: Ledger) -> frozenset[str]:
     """Every name that a reference can use, because it means a declared or recorded run."""
     names = {run.name for run in runs} | {run_name(recorded) for recorded in ledger.records}
-    return frozenset(one for name in names for one in with_parents(name))
+    return frozenset(one for name in names for one in covering_references(name))

@@ -23,13 +23,13 @@ from reconciler.model import (
     run_name,
     run_revision,
 )
-from reconciler.renaming import contested
+from reconciler.renaming import contested_names
 from reconciler.rules.again import find_repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
-from reconciler.rules.edits import edited_runs, lowered
-from reconciler.times import HOUR_MS, MINUTE_MS, in_zone
+from reconciler.rules.edits import edited_runs, lowered_runs
+from reconciler.times import HOUR_MS, MINUTE_MS, zoned_time
 
 Found = tuple[Run, Problem]  # a run, and a problem with it
 
@@ -64,25 +64,25 @@ def check(
     """
     runs = sorted(declared.runs, key=lambda run: run.turn)
     zone = declared.zone
-    changed = list(_changed(runs, ledger, zone))
+    changed = list(_edit_problems(runs, ledger, zone))
     doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs, ledger, zone, now))
-    reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
+    reserved = list(_reserved_problems(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger, zone))
     again = list(find_repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
-    taken = list(rivals(runs, ledger))
+    taken = list(rival_problems(runs, ledger))
     unclear = {run.id for run, _ in taken}  # these get no other finding: nobody knows what they are
     found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)
     found = (*taken, *(one for one in found if one[0].id not in unclear))
     return Findings(
-        problems=tuple(sorted((*surroundings.problems, *_once_a_manifest(found)))),
+        problems=tuple(sorted((*surroundings.problems, *_merge_by_backfill(found)))),
         changed=frozenset(run.id for run, _ in changed),
         duplicates=frozenset(run.id for run, _ in doubled),
         colliding=frozenset(run.id for run, _ in colliding),
     )
 
 
-def _once_a_manifest(found: Iterable[Found]) -> Iterator[Problem]:
+def _merge_by_backfill(found: Iterable[Found]) -> Iterator[Problem]:
     """One problem for all runs of a backfill that share it: they all come from the same fields."""
     of_backfills: dict[tuple[Place, str, str], list[Found]] = defaultdict(list)
     for run, problem in found:
@@ -99,7 +99,7 @@ def _once_a_manifest(found: Iterable[Found]) -> Iterator[Problem]:
         yield problem
 
 
-def _reserved(runs: Iterable[Run], name: str) -> Iterator[Found]:
+def _reserved_problems(runs: Iterable[Run], name: str) -> Iterator[Found]:
     for run in runs:
         if any(key == name for key, _ in run.parameters):
             problem = Problem(
@@ -125,20 +125,22 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
     return found
 
 
-def _changed(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Found]:
+def _edit_problems(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Found]:
     """Every run that was edited under its revision, or goes back to an earlier revision."""
-    edited_ones, lowered_ones = edited_runs(runs, ledger), list(lowered(runs, ledger))
+    edited_ones, lowered_ones = edited_runs(runs, ledger), list(lowered_runs(runs, ledger))
     if not (edited_ones or lowered_ones):
         return
     newest = _newest_revisions(runs, ledger)
-    cause = " (`gateway.timezone`, if that was changed)" if _moved(edited_ones, ledger) else ""
+    cause = (
+        " (`gateway.timezone`, if that was changed)" if _have_one_shift(edited_ones, ledger) else ""
+    )
     for run in edited_ones:
-        yield run, _edited(run, ledger, newest[run.manifest], zone, cause)
+        yield run, _edited_problem(run, ledger, newest[run.manifest], zone, cause)
     for run, later in lowered_ones:
-        yield run, _lowered(run, later, newest[run.manifest])
+        yield run, _lowered_problem(run, later, newest[run.manifest])
 
 
-def _moved(runs: Sequence[Run], ledger: Ledger) -> bool:
+def _have_one_shift(runs: Sequence[Run], ledger: Ledger) -> bool:
     """Whether runs of several manifests differ by one shift of time alone, as of another zone."""
     shifts = {_shift(run, ledger.records[run.id], ledger) for run in runs}
     return len(shifts) == 1 and None not in shifts and len({run.manifest for run in runs}) > 1
@@ -153,36 +155,36 @@ def _shift(run: Run, record: Record, ledger: Ledger) -> int | None:
     return shift if may_be_zones and is_same else None
 
 
-def _edited(run: Run, ledger: Ledger, newest: int, zone: tzinfo, cause: str) -> Problem:
+def _edited_problem(run: Run, ledger: Ledger, newest: int, zone: tzinfo, cause: str) -> Problem:
     difference = _difference(run, ledger.records[run.id], ledger, zone)
     return Problem(
         place=run.place_of("/metadata/name"),
         code="changed",
         pointer="/spec",
-        message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
+        message=f"{run.declared_id()} is recorded{_recorded_id_words(run)} with {difference}: "
         f"restore what it was{cause}, or write `revision: {newest + 1}` to run "
-        f"{_all_of(run)} again as it is now",
+        f"{_rerun_scope(run)} again as it is now",
     )
 
 
-def _all_of(run: Run) -> str:
+def _rerun_scope(run: Run) -> str:
     """What a raised revision runs again: of a backfill, everything, including what succeeded."""
     return f"all of {run.declared_manifest}" if backfill_of(run.id) else "it"
 
 
-def _as_what(run: Run) -> str:
+def _recorded_id_words(run: Run) -> str:
     """The run's id in the ledger, in words, if its manifest had another name then."""
     return f" as {run.id}" if run.declared_as else ""
 
 
-def _lowered(run: Run, later: RunId, newest: int) -> Problem:
+def _lowered_problem(run: Run, later: RunId, newest: int) -> Problem:
     return Problem(
         place=run.place_of("/spec/revision"),
         code="changed",
         pointer="/spec/revision",
         message=f"{run.declared_id()} is declared with revision {run.revision}, and {later} was "
         f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
-        f"run {_all_of(run)} once more",
+        f"run {_rerun_scope(run)} once more",
     )
 
 
@@ -194,24 +196,24 @@ def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
     delay = stagger_of(ledger.claims, record.claim, record.run)
     now = EpochMs(run.trigger_time - run.delay + delay)  # if it were moved by the recorded delay
     if now != record.trigger_time:
-        times = (in_zone(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
+        times = (zoned_time(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
         found.append("the trigger time {}, not {}".format(*times))
     return " and ".join(found) or "other parameters"
 
 
-def rivals(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+def rival_problems(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
     """Every run that could go on with a recorded run's name, if another could as well.
 
     No two runs may have one name: each would take the other's start for its own.
     """
-    for name, heirs in contested(runs, ledger).items():
+    for name, heirs in contested_names(runs, ledger).items():
         for run in heirs:
             other = heirs[1] if run is heirs[0] else heirs[0]
-            yield run, _contested(run, other, name)
+            yield run, _contested_problem(run, other, name)
 
 
-def _contested(run: Run, other: Run, name: str) -> Problem:
-    pointer, former = _formerly(run, name), manifest_of(name)
+def _contested_problem(run: Run, other: Run, name: str) -> Problem:
+    pointer, former = _name_pointer(run, name), manifest_of(name)
     if run.name == name:
         remedy = f"give this manifest another name, or take `formerly: {former}` away there"
     elif other.name == name:
@@ -224,11 +226,11 @@ def _contested(run: Run, other: Run, name: str) -> Problem:
         code="name-taken",
         pointer=pointer,
         message=f"{run.declared_name} and {other.declared_name} "
-        f"({other.place_of(_formerly(other, name))}) would both go on with {name}, which is "
+        f"({other.place_of(_name_pointer(other, name))}) would both go on with {name}, which is "
         f"recorded: {remedy}",
     )
 
 
-def _formerly(run: Run, name: str) -> str:
+def _name_pointer(run: Run, name: str) -> str:
     """The pointer to the field that makes the run's manifest continue the run of that name."""
     return "/metadata/name" if run.name == name else "/spec/formerly"

@@ -13,7 +13,7 @@ from reconciler.model import (
     backfill_of,
 )
 from reconciler.schedule import shared_minutes
-from reconciler.times import MINUTE_MS, format_instant, in_zone
+from reconciler.times import MINUTE_MS, format_instant, zoned_time
 
 
 def collisions(
@@ -37,7 +37,10 @@ def collisions(
                 continue
             other = second if run.digest == present[0].digest else present[0]
             if other is not None:
-                yield run, _collision(run, other, zone, roomy=roomy.of(run.declared_manifest))
+                yield (
+                    run,
+                    _collision_problem(run, other, zone, roomy=roomy.of(run.declared_manifest)),
+                )
 
 
 class _Roomy:
@@ -65,7 +68,7 @@ def _have_room(times: Iterable[EpochMs]) -> bool:
     )
 
 
-def _collision(run: Run, other: Run, zone: tzinfo, *, roomy: bool) -> Problem:
+def _collision_problem(run: Run, other: Run, zone: tzinfo, *, roomy: bool) -> Problem:
     pointer = "/spec/triggerTime"
     minute = _minute(run.trigger_time, other.trigger_time, zone)
     return Problem(
@@ -84,7 +87,7 @@ def _minute(time: EpochMs, other: EpochMs, zone: tzinfo) -> str:
     one, two = (format_instant(each)[:16] for each in (time, other))
     if one == two:
         return f"{one}Z"
-    local = in_zone(time, zone).replace(tzinfo=None).isoformat(timespec="minutes")
+    local = zoned_time(time, zone).replace(tzinfo=None).isoformat(timespec="minutes")
     return f"{local} of the service's clock, which shows it twice"
 
 

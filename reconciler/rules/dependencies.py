@@ -5,7 +5,7 @@ from datetime import UTC, tzinfo
 from itertools import pairwise
 
 from reconciler.ledger import Ledger
-from reconciler.model import Match, Problem, Run, with_parents
+from reconciler.model import Match, Problem, Run, covering_references
 from reconciler.rules.agreement import (
     Groups,
     has_key,
@@ -13,7 +13,7 @@ from reconciler.rules.agreement import (
     known_names,
     matched_groups,
 )
-from reconciler.schema.paths import Path, dotted, pointer
+from reconciler.schema.paths import Path, dotted_path, pointer
 
 _MOST_SHOWN = 6  # of the names in a circle
 
@@ -31,18 +31,18 @@ def dependency_problems(
     manifests = {run.manifest: run for run in reversed(runs)}
     dependents = {name: run for name, run in manifests.items() if run.depends_on}
     known = known_names(runs, ledger)
-    renamed = _renamed(manifests)
+    renamed = _present_names(manifests)
     for run in dependents.values():
         for index, name in enumerate(run.depends_on):
             if name not in known:
-                yield run, _unknown(run, index, name)
+                yield run, _unknown_name_problem(run, index, name)
             elif name in renamed and renamed[name] not in run.depends_on:
-                yield run, _outdated(run, index, name, renamed[name])
+                yield run, _outdated_name_problem(run, index, name, renamed[name])
     yield from _mismatches(runs, dependents, ledger, zone)
     yield from _circles(dependents)
 
 
-def _renamed(manifests: Mapping[str, Run]) -> Mapping[str, str]:
+def _present_names(manifests: Mapping[str, Run]) -> Mapping[str, str]:
     """The present names of the manifests that have runs under the present name, by former name.
 
     A run that was started keeps its former name. A reference by the present name means that run as
@@ -64,7 +64,7 @@ def _mismatches(
     wanted = {name for run in dependents.values() for one in run.matching for name in one.names}
     if not wanted:
         return
-    first = {name: run for run in reversed(runs) for name in with_parents(run.name)}
+    first = {name: run for run in reversed(runs) for name in covering_references(run.name)}
     recorded = keys_of_recorded(wanted - first.keys(), ledger)
 
     def lacks(name: str, key: str) -> bool:
@@ -82,15 +82,15 @@ def _mismatches(
                 or not has_key(run, key)
             ]
             for number, without in lacking:
-                yield run, _without(run, match, number, without)
+                yield run, _missing_key_problem(run, match, number, without)
             if not lacking and any(one in first or one in recorded for one in match.names):
                 sound.add(match)
-    yield from _vain(
+    yield from _find_unmatched_runs(
         [run for run in runs if run.matching], sound, Groups(runs, ledger, zone), ledger, zone
     )
 
 
-def _vain(
+def _find_unmatched_runs(
     runs: Sequence[Run], sound: set[Match], groups: Groups, ledger: Ledger, zone: tzinfo
 ) -> Iterator[tuple[Run, Problem]]:
     """Each run that may still start and with which no run agrees by one of its sound matches."""
@@ -98,8 +98,8 @@ def _vain(
         if ledger.may_have_started(run.id):
             continue
         for match, group in zip(run.matching, matched_groups(run, zone), strict=True):
-            if match in sound and not (groups.declared(group) or groups.recorded(group)):
-                yield run, _nobody(run, match)
+            if match in sound and not (groups.declared_runs(group) or groups.recorded_runs(group)):
+                yield run, _unmatched_problem(run, match)
 
 
 def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
@@ -116,15 +116,15 @@ def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
                 names = list(chain)
                 circle = [*names[names.index(ahead) :], ahead]
                 for name, needed in pairwise(circle):
-                    yield dependents[name], _circle(dependents[name], needed, circle)
+                    yield dependents[name], _circle_problem(dependents[name], needed, circle)
                     del chain[name]
             elif ahead not in seen and ahead in dependents:
                 seen.add(ahead)
                 chain[ahead] = iter(sorted(_manifests(dependents[ahead])))
-            ahead = _next(chain)
+            ahead = _next_name(chain)
 
 
-def _next(chain: dict[str, Iterator[str]]) -> str | None:
+def _next_name(chain: dict[str, Iterator[str]]) -> str | None:
     """The next name that the chain's last manifest waits for; drops last ones without any left."""
     while chain:
         name = next(reversed(chain))
@@ -139,7 +139,7 @@ def _manifests(run: Run) -> set[str]:
     return {wanted.partition("/")[0] for wanted in run.depends_on}
 
 
-def _unknown(run: Run, index: int, name: str) -> Problem:
+def _unknown_name_problem(run: Run, index: int, name: str) -> Problem:
     words = (
         f"{name} is neither declared nor recorded; name a run or a backfill (a manifest that has a "
         "problem declares nothing)"
@@ -147,14 +147,14 @@ def _unknown(run: Run, index: int, name: str) -> Problem:
     return _problem(run, (index,), words)
 
 
-def _outdated(run: Run, index: int, name: str, now: str) -> Problem:
+def _outdated_name_problem(run: Run, index: int, name: str, now: str) -> Problem:
     words = (
         f"{name} is called {now} now, and not all of its runs have run under that name: write {now}"
     )
     return _problem(run, (index,), words)
 
 
-def _without(run: Run, match: Match, number: int, without: Sequence[str]) -> Problem:
+def _missing_key_problem(run: Run, match: Match, number: int, without: Sequence[str]) -> Problem:
     words = (
         f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no "
         f"{match.keys[number]}: name businessDate, or a parameter that the runs of both sides have"
@@ -162,7 +162,7 @@ def _without(run: Run, match: Match, number: int, without: Sequence[str]) -> Pro
     return _problem(run, (run.depends_on.index(match.names[0]), "match", number), words)
 
 
-def _nobody(run: Run, match: Match) -> Problem:
+def _unmatched_problem(run: Run, match: Match) -> Problem:
     words = (
         f"no run of {match.names[-1]} agrees with {run.declared_name} in {', '.join(match.keys)}, "
         "so it could never start: declare one, or `exclude` this run"
@@ -170,7 +170,7 @@ def _nobody(run: Run, match: Match) -> Problem:
     return _problem(run, (run.depends_on.index(match.names[0]),), words)
 
 
-def _circle(run: Run, needed: str, circle: Sequence[str]) -> Problem:
+def _circle_problem(run: Run, needed: str, circle: Sequence[str]) -> Problem:
     index = next(
         number for number, name in enumerate(run.depends_on) if name.partition("/")[0] == needed
     )
@@ -185,7 +185,7 @@ def _problem(run: Run, item: Path, words: str, code: str = "reference") -> Probl
     """A problem at an item of the run's `dependsOn`, or inside the item."""
     path = ("spec", "dependsOn", *item)
     where = pointer(path)
-    message = f"{dotted(path)}: {words}"
+    message = f"{dotted_path(path)}: {words}"
     return Problem(place=run.place_of(where), code=code, pointer=where, message=message)
 
 

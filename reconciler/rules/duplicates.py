@@ -26,18 +26,18 @@ def duplicates(
             *(known_names(others, NO_LEDGER) for others in surroundings.declared.values()),
         )
     found = pools(runs, ledger, surroundings)
-    renamed = _renamed_within(found.values())
+    renamed = _renamed_manifests(found.values())
     twins: list[Twin] = []
     for pool in found.values():
         for run in pool.own:
             if run.duplicate_of is not None and run.manifest not in renamed:
-                yield from _wrong_reference(run, run.duplicate_of, known)
+                yield from _reference_problems(run, run.duplicate_of, known)
         twins += twins_of(pool, ledger)
     originals: dict[str, set[str]] = defaultdict(set)
     for twin in twins:
         originals[twin.run.manifest].update(map(manifest_of, twin.names))
     for twin in twins:
-        needed = _needed(twin.run, originals[twin.run.manifest])
+        needed = _needed_manifests(twin.run, originals[twin.run.manifest])
         yield twin.run, _problem(twin, sorted(needed))
 
 
@@ -50,7 +50,7 @@ def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
             "`duplicateOf` away"
         )
     else:
-        message = (_outside if twin.outside else _inside)(twin, needed)
+        message = (_foreign_twin_message if twin.outside else _own_twin_message)(twin, needed)
     return Problem(
         place=twin.run.place_of("/metadata/name"),
         code="duplicate",
@@ -59,7 +59,7 @@ def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
     )
 
 
-def _inside(twin: Twin, needed: Sequence[str]) -> str:
+def _own_twin_message(twin: Twin, needed: Sequence[str]) -> str:
     run = twin.run
     remedy = f"or write `duplicateOf: {needed[0]}` under `spec` of the one to start again"
     if twin.lost and needed[0] not in {run.manifest, run.declared_manifest, *run.formerly}:
@@ -70,7 +70,7 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
             f"start again, or write `duplicateOf: {needed[0]}` to start it again"
         )
     if twin.lost and list(needed) == [run.manifest]:
-        return _written_otherwise(twin)
+        return _rewritten_message(twin)
     if len(needed) > 1:
         remedy = f"for {run.declared_manifest} repeats runs of {', '.join(needed)}"
     return (
@@ -79,7 +79,7 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
     )
 
 
-def _written_otherwise(twin: Twin) -> str:
+def _rewritten_message(twin: Twin) -> str:
     """The message where a manifest names its own run by another date, time or combination."""
     run = twin.run
     return (
@@ -90,7 +90,7 @@ def _written_otherwise(twin: Twin) -> str:
     )
 
 
-def _outside(twin: Twin, needed: Sequence[str]) -> str:
+def _foreign_twin_message(twin: Twin, needed: Sequence[str]) -> str:
     run, again = twin.run, ""
     if list(needed) == [run.manifest]:
         again = ", or give it another name and"
@@ -104,7 +104,7 @@ def _outside(twin: Twin, needed: Sequence[str]) -> str:
     )
 
 
-def _renamed_within(found: Iterable[Pool]) -> set[str]:
+def _renamed_manifests(found: Iterable[Pool]) -> set[str]:
     """Manifests with runs that are recorded under another name of the same manifest.
 
     That happens when a backfill's `every` or matrix changes, because its runs' names hold the time
@@ -120,14 +120,14 @@ def _renamed_within(found: Iterable[Pool]) -> set[str]:
     }
 
 
-def _needed(run: Run, originals: Collection[str]) -> Collection[str]:
+def _needed_manifests(run: Run, originals: Collection[str]) -> Collection[str]:
     """The manifests that `duplicateOf` would have to name; it can name only one."""
     if run.duplicate_of is None or backfill_of(run.id) is None:
         return originals
     return {*originals, manifest_of(run.duplicate_of)}  # other runs of the backfill need that one
 
 
-def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:
+def _reference_problems(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:
     if not covers(of, run.name) and of in known:
         return
     what = "the run itself" if covers(of, run.name) else "neither declared nor recorded"

@@ -41,7 +41,7 @@ def edited_runs(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
     ]
 
 
-def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
+def lowered_runs(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
     """Each run that was not started although a later revision was, and the first such revision.
 
     Nobody means to go back to an earlier revision. If the declared revision was started as well,
@@ -79,7 +79,7 @@ def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:
             passed[run.manifest].add(day)
             recorded[run.manifest] += 1
     for manifest, days in sorted(passed.items()):
-        yield _months_moved(counting[manifest], sorted(days), recorded[manifest])
+        yield _moved_months_note(counting[manifest], sorted(days), recorded[manifest])
 
 
 def _date_of(name: str) -> date | None:
@@ -90,7 +90,7 @@ def _date_of(name: str) -> date | None:
         return None
 
 
-def _months_moved(run: Run, days: list[date], recorded: int) -> Problem:
+def _moved_months_note(run: Run, days: list[date], recorded: int) -> Problem:
     field = next(one for one in ("businessDates", "triggerTimes") if f"/spec/{one}" in run.places)
     counted_from = run.times.counted_from if run.times else None
     are = "recorded run is on a day" if recorded == 1 else "recorded runs are on days"

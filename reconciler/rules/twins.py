@@ -18,11 +18,11 @@ from reconciler.model import (
     Digest,
     Run,
     RunId,
+    covering_references,
     covers,
     manifest_of,
     run_name,
     run_revision,
-    with_parents,
 )
 
 _MOST_NAMED = 6  # of the runs with the same digest
@@ -64,14 +64,14 @@ def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
     """The pool of each digest that more than one run may have."""
     # Search each environment only for these digests, or many environments would cost their square.
     found = _own_pools(runs, ledger, surroundings)
-    for digest, pool in _both(found, ledger.started):
+    for digest, pool in _select_started(found, ledger.started):
         names = {run.name for run in pool.own}
         newest = _newest_revisions(pool.own)
         recorded = [one for one in ledger.started[digest] if not _is_before(one, newest)]
         lost = (name for name in map(run_name, recorded) if name not in names)
         pool.lost.update((name, "recorded") for name in lost)
     for place, other in surroundings.elsewhere.items():
-        for digest, pool in _both(found, other.started):
+        for digest, pool in _select_started(found, other.started):
             for recorded_run in other.started[digest]:
                 pool.recorded.setdefault(run_name(recorded_run), f"recorded in {place}")
     for environment, others in surroundings.declared.items():
@@ -127,13 +127,15 @@ def _is_before(recorded: RunId, newest: Mapping[str, int]) -> bool:
     return run_revision(recorded) < newest.get(manifest_of(run_name(recorded)), 1)
 
 
-def _both(found: Mapping[Digest, Pool], started: Collection[Digest]) -> list[tuple[Digest, Pool]]:
+def _select_started(
+    found: Mapping[Digest, Pool], started: Collection[Digest]
+) -> list[tuple[Digest, Pool]]:
     return [(digest, pool) for digest, pool in found.items() if digest in started]
 
 
 def _references(names: Iterable[str]) -> frozenset[str]:
     """Every reference by which a manifest can mean one of the names."""
-    return frozenset(reference for name in names for reference in with_parents(name))
+    return frozenset(reference for name in names for reference in covering_references(name))
 
 
 def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
@@ -145,41 +147,41 @@ def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
     originals = [run for run in runs if run.duplicate_of not in named]
     own = [run for run in pool.own if run.duplicate_of not in named]
     unrecorded = [run for run in own if not ledger.may_have_started(run.id)]
-    yield from _unaccounted(pool, pool.lost, ledger, outside=False)
+    yield from _unaccounted_twins(pool, pool.lost, ledger, outside=False)
     for run in own:
         if pool.lost and not ledger.may_have_started(run.id):
             continue
         # If two runs are both recorded, neither can start again: that is no problem.
-        other = _another(run, unrecorded if ledger.may_have_started(run.id) else own)
+        other = _find_other(run, unrecorded if ledger.may_have_started(run.id) else own)
         if other is not None:
             shown = f"{other.name} ({other.place_of('/metadata/name')})"
             yield Twin(run=run, name=other.name, shown=shown, names=(other.name,), outside=False)
-    yield from _outside(pool, originals[len(own) :], named, ledger)
+    yield from _foreign_twins(pool, originals[len(own) :], named, ledger)
     yield from _circles(pool, originals, ledger)
 
 
-def _outside(
+def _foreign_twins(
     pool: Pool, originals: Sequence[Run], named: Collection[str], ledger: Ledger
 ) -> Iterator[Twin]:
     """Own runs that another environment records or declares, too; `originals`: declared there."""
     forsaken = pool.forsaken
-    yield from _unaccounted(pool, forsaken, ledger, outside=True)
+    yield from _unaccounted_twins(pool, forsaken, ledger, outside=True)
     for run in pool.own:
         if ledger.may_have_started(run.id):
             continue
         if run.name in pool.declared:  # the same name, whatever its `duplicateOf` says
-            yield _elsewhere(run, run.name, pool)
+            yield _build_foreign_twin(run, run.name, pool)
         elif originals and not forsaken and run.duplicate_of not in named:
-            yield _elsewhere(run, originals[0].name, pool)
+            yield _build_foreign_twin(run, originals[0].name, pool)
 
 
-def _elsewhere(run: Run, name: str, pool: Pool) -> Twin:
+def _build_foreign_twin(run: Run, name: str, pool: Pool) -> Twin:
     where = pool.recorded.get(name) or pool.declared[name]
     names = tuple(dict.fromkeys((name, *islice(pool.forsaken, _MOST_NAMED))))
     return Twin(run=run, name=name, shown=f"{name}, which is {where}", names=names, outside=True)
 
 
-def _unaccounted(
+def _unaccounted_twins(
     pool: Pool, recorded: Mapping[str, str], ledger: Ledger, *, outside: bool
 ) -> Iterator[Twin]:
     """Own runs whose `duplicateOf` does not cover all of `recorded`, or that are recorded there."""
@@ -196,7 +198,7 @@ def _unaccounted(
         yield Twin(run=run, name=name, shown=shown, names=names, outside=outside, lost=not outside)
 
 
-def _another(run: Run, rivals: Iterable[Run]) -> Run | None:
+def _find_other(run: Run, rivals: Iterable[Run]) -> Run | None:
     return next((other for other in rivals if other is not run), None)
 
 
@@ -215,7 +217,7 @@ def _circles(pool: Pool, originals: Iterable[Run], ledger: Ledger) -> Iterator[T
     ahead = [*(run.name for run in originals), *started, *pool.lost, *pool.recorded]
     grounded = set(ahead)
     while ahead:
-        for reference in with_parents(ahead.pop()):
+        for reference in covering_references(ahead.pop()):
             for run in waiting.pop(reference, ()):
                 grounded.add(run.name)
                 ahead.append(run.name)

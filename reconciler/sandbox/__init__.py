@@ -12,7 +12,7 @@ from reconciler.sandbox.behaviour import (
 from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
 from reconciler.sandbox.file import read_sandbox_file
 from reconciler.sandbox.flows import FlowInstance
-from reconciler.sandbox.server import running, serve
+from reconciler.sandbox.server import run_sandbox, serve
 from reconciler.sandbox.wire import Operation
 
 __all__ = [
@@ -33,6 +33,6 @@ __all__ = [
     "Stranger",
     "environment",
     "read_sandbox_file",
-    "running",
+    "run_sandbox",
     "serve",
 ]

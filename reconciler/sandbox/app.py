@@ -168,14 +168,14 @@ class Sandbox:
             message = f"no operation is {request.method} {path} with action={action}"
             return self._response(service_answer(None, code=400, msg=message, status=400))
         try:
-            body = await self._received(request)
+            body = await self._receive_body(request)
         except ClientDisconnect:
             # The request never arrived whole: no effect, no record, and nobody to read an answer.
             return Response(status_code=400)
         call = Call(operation=operation, query=tuple(query), headers=request.headers, body=body)
-        return await self._disturbed(call, arrived)
+        return await self._respond_with_fault(call, arrived)
 
-    async def _received(self, request: Request) -> bytes | None:
+    async def _receive_body(self, request: Request) -> bytes | None:
         """The body, or None if it is too large.
 
         Even a body that is too large is read to its end: if the connection were closed while the
@@ -188,7 +188,7 @@ class Sandbox:
                 chunks.append(chunk)
         return b"".join(chunks) if size <= self.options.max_body_bytes else None
 
-    async def _disturbed(self, call: Call, arrived: float) -> Response:
+    async def _respond_with_fault(self, call: Call, arrived: float) -> Response:
         flow_id = self._flow_id(call)
         fault = self._script.take(call.operation, flow_id, self._clock.now())
         if fault.call_before is not None:
@@ -197,7 +197,7 @@ class Sandbox:
             await self._sleep(fault.delay_before)
         if fault.expire_token:
             self._tokens.expire_all(self._clock.now())
-        outcome = self._outcome(call, fault)
+        outcome = self._carry_out(call, fault)
         self._record(call, flow_id, outcome)
         if fault.call_after is not None:
             fault.call_after()
@@ -206,9 +206,9 @@ class Sandbox:
         delay = fault.delay_after + max(self.options.latency - own, 0.0)
         if delay:
             await self._sleep(delay)
-        return self._responding(call, outcome, fault)
+        return self._build_response(call, outcome, fault)
 
-    def _outcome(self, call: Call, fault: Fault) -> CallOutcome:
+    def _carry_out(self, call: Call, fault: Fault) -> CallOutcome:
         ending = fault.ending
         if ending is None or ending.effect:
             with self._one_at_a_time:
@@ -250,7 +250,7 @@ class Sandbox:
         if self.options.journal is not None:
             write_journal(self.options.journal, served)
 
-    def _responding(self, call: Call, outcome: CallOutcome, fault: Fault) -> Response:
+    def _build_response(self, call: Call, outcome: CallOutcome, fault: Fault) -> Response:
         if outcome.answer is None:
             return DroppedConnection()
         response = self._response(outcome.answer)
@@ -267,7 +267,7 @@ class Sandbox:
         return RepeatedAnswer(response, extra, (lambda: self._sleep(after)) if after else None)
 
     def _response(self, answer: SandboxAnswer) -> Response:
-        said = self._clock.said(self._clock.now())
+        said = self._clock.shown_time(self._clock.now())
         date = formatdate(said / 1000, usegmt=True)  # from the clock, like everything else
         own = {name.lower(): value for name, value in answer.headers.items()}
         return Response(

@@ -188,7 +188,7 @@ class SettableClock:
         """The time that passes."""
         return EpochMs(self._passing())
 
-    def said(self, instant: EpochMs) -> EpochMs:
+    def shown_time(self, instant: EpochMs) -> EpochMs:
         """What the service's clock showed at that instant of the time that passes."""
         return EpochMs(instant + sum(by for at, by in self._jumps if at <= instant))
 

@@ -109,7 +109,7 @@ class RepeatedAnswer(Response):
         if self._wait is not None:
             await self._wait()
         if not transport.is_closing():  # otherwise nobody is left to read it
-            transport.write(_on_the_wire(self._extra))
+            transport.write(_encode_response(self._extra))
         transport.let_go()
 
 
@@ -120,7 +120,7 @@ def _transport(scope: Scope) -> _Transport:
     return transport
 
 
-def _on_the_wire(response: Response) -> bytes:
+def _encode_response(response: Response) -> bytes:
     try:
         phrase = HTTPStatus(response.status_code).phrase
     except ValueError:

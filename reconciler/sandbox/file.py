@@ -36,11 +36,11 @@ from reconciler.sandbox.readers import (
     headers,
     instant,
     items,
-    keyed,
     mapping,
+    mapping_of,
     number,
     one_or_more,
-    raw,
+    raw_text,
     record,
     seconds,
     signed_seconds,
@@ -91,13 +91,13 @@ def _fault(value: Any) -> Fault:
         raise UnreadableValueError([(".on", "which requests? Name an operation, or any")])
     ending = _ending(found)
     if found.keys() <= _WHEN and ending is None:
-        raise UnreadableValueError.because(
+        raise UnreadableValueError.from_words(
             f"the rule has no fault; there are: {', '.join(_FAULTS)}"
         )
     try:
         return Fault(**found, ending=ending)
     except ValueError as error:
-        raise UnreadableValueError.because(str(error)) from None
+        raise UnreadableValueError.from_words(str(error)) from None
 
 
 def _ending(found: dict[str, Any]) -> Ending | None:
@@ -105,7 +105,7 @@ def _ending(found: dict[str, Any]) -> Ending | None:
     drop, answer = found.pop("drop", False), found.pop("answer", None)
     effect = found.pop("effect", None)
     if drop and answer is not None:
-        raise UnreadableValueError.because("drop and answer: a request ends in one way only")
+        raise UnreadableValueError.from_words("drop and answer: a request ends in one way only")
     if drop:
         return Drop(effect=bool(effect))
     if answer is not None:
@@ -119,7 +119,7 @@ def _answer(value: Any) -> dict[str, Any]:
     found = _ANSWER(value)
     if found.pop("html", False):
         if "body" in found:
-            raise UnreadableValueError.because("html and body: an answer has one body only")
+            raise UnreadableValueError.from_words("html and body: an answer has one body only")
         found["body"] = HTML
     return found
 
@@ -128,7 +128,7 @@ def _extra_answer(value: Any) -> Literal["same"] | Reply:
     if value == "same":
         return "same"
     if not isinstance(value, dict):
-        raise UnreadableValueError.because(f"must be same, or what answer takes, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be same, or what answer takes, not {value!r}")
     return Reply(**_answer(value))
 
 
@@ -136,11 +136,11 @@ def _stranger(value: Any) -> Stranger:
     try:
         return Stranger(**_STRANGER(value))
     except ValueError as error:
-        raise UnreadableValueError.because(str(error)) from None
+        raise UnreadableValueError.from_words(str(error)) from None
 
 
 def _pairs(value: Any) -> Parameters:
-    return tuple(keyed(text, raw)(value).items())
+    return tuple(mapping_of(text, raw_text)(value).items())
 
 
 def _jump(value: Any) -> ClockJump:
@@ -157,7 +157,9 @@ def _parameters_shown(value: Any) -> ParametersShown:
             )
         found |= one
     if found.keys() > {"hidden"}:
-        raise UnreadableValueError.because("what is absent or null is not shown in any other way")
+        raise UnreadableValueError.from_words(
+            "what is absent or null is not shown in any other way"
+        )
     return ParametersShown(**found)
 
 
@@ -203,7 +205,7 @@ _ANSWER = record(
         "code": ("code", number(-(2**31), 2**31 - 1)),
         "msg": ("msg", text),
         "headers": ("headers", headers),
-        "body": ("body", raw),
+        "body": ("body", raw_text),
         "html": ("html", flag),
     }
 )
@@ -217,7 +219,7 @@ _FLOW = record(
         "userLocked": ("user_locked", flag),
         "tasks": ("tasks", number(0, 1000)),
         "parameters": ("parameters", items(text)),
-        "defaults": ("defaults", keyed(text, raw)),
+        "defaults": ("defaults", mapping_of(text, raw_text)),
         "runSeconds": ("run_seconds", seconds),
         "ends": ("ends", one_or_more(_ENDING)),
         "forgetsAfter": ("forgets_after", seconds),
@@ -283,8 +285,8 @@ _FILE = record(
         "parametersShown": ("parameters_shown", _parameters_shown),
         "clockJumps": ("clock_jumps", items(_jump)),
         "strangers": ("strangers", items(_stranger)),
-        "users": ("users", keyed(text, _users)),
-        "flows": ("flows", keyed(number(1), _flow)),
+        "users": ("users", mapping_of(text, _users)),
+        "flows": ("flows", mapping_of(number(1), _flow)),
         "faults": ("faults", items(_fault)),
     }
 )

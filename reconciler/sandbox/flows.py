@@ -19,7 +19,7 @@ from reconciler.sandbox.behaviour import (
     SettableClock,
     Status,
 )
-from reconciler.times import in_zone
+from reconciler.times import zoned_time
 
 _TO_MINUTE = "%Y%m%d%H%M00"
 _ID_TIMES: dict[Ids, str] = {
@@ -106,13 +106,13 @@ class Lane:
         """When the instance runs."""
         for one in self._queue[len(self._spans) :]:
             free = self._spans[-1].free if self._spans else one.ready
-            self._spans.append(self._laid_out(one, free))
+            self._spans.append(self._lay_out(one, free))
         return self._spans[self._place(instance)]
 
     def _place(self, instance: FlowInstance) -> int:
         return bisect_left(self._queue, _order(instance), key=_order)
 
-    def _laid_out(self, one: FlowInstance, free: EpochMs) -> RunningSpan:
+    def _lay_out(self, one: FlowInstance, free: EpochMs) -> RunningSpan:
         start = max(one.ready, free)
         end = EpochMs(start + (self._run_ms if one.run_ms is None else one.run_ms))
         status = self._flow.ending(one.flow_number) if one.ends is None else one.ends
@@ -159,7 +159,7 @@ class Instances:
         numbers = self._numbers.get(instance)
         return self._all[numbers[-1]] if numbers else None
 
-    def known(self, instance: str, user: str, now: EpochMs) -> list[FlowInstance]:
+    def find_instances(self, instance: str, user: str, now: EpochMs) -> list[FlowInstance]:
         """The instances of that id that the user is shown at that moment, the newest first."""
         named = (self._all[number] for number in reversed(self._numbers.get(instance, ())))
         return [one for one in named if self.sees(user, one) and not self.forgotten(one, now)]
@@ -173,7 +173,7 @@ class Instances:
         kept = self._options.flow(instance.flow_id).forgets_after
         return kept is not None and now >= self._lane(instance).span(instance).end + kept * 1000
 
-    def listed(self, now: EpochMs) -> list[FlowInstance]:
+    def list_instances(self, now: EpochMs) -> list[FlowInstance]:
         """The instances that a search may show at that moment, in the order of creation."""
         shown = [one for one in self._all if one.listed_from <= now]
         if self._options.lists == "all":
@@ -186,7 +186,7 @@ class Instances:
 
     def add(self, start: StartRequest, created: EpochMs) -> FlowInstance:
         """Add a new instance on every call. Raises OverflowError for an impossible trigger time."""
-        said = self._clock.said(created)
+        said = self._clock.shown_time(created)
         trigger_time = said if start.trigger_time is None else start.trigger_time
         late = max(start.list_after, self._options.list_after_seconds)
         run = start.run_seconds
@@ -251,7 +251,7 @@ class Instances:
         lets instances share the id. Options also cut the time further and leave the flow out.
         """
         ids = self._options.ids
-        stamp = in_zone(trigger_time, self._zone)
+        stamp = zoned_time(trigger_time, self._zone)
         base = f"{stamp:{_ID_TIMES[ids]}}"
         if self._options.id_names_flow:
             base = f"{flow_id}-{base}"

@@ -28,7 +28,7 @@ class UnreadableValueError(Exception):
         self.problems = tuple(problems)  # the place within the value that was read, and the message
 
     @classmethod
-    def because(cls, words: str) -> Self:
+    def from_words(cls, words: str) -> Self:
         """An error about the value itself, rather than a part of it."""
         return cls([("", words)])
 
@@ -40,11 +40,11 @@ class UnreadableValueError(Exception):
 def text(value: Any) -> str:
     """Text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise UnreadableValueError.because(f"must be text, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be text, not {value!r}")
     return value
 
 
-def raw(value: Any) -> str:
+def raw_text(value: Any) -> str:
     """Text, which may be empty."""
     return value if value == "" else text(value)
 
@@ -52,7 +52,7 @@ def raw(value: Any) -> str:
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise UnreadableValueError.because(f"must be true or false, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be true or false, not {value!r}")
     return value
 
 
@@ -61,10 +61,10 @@ def number(low: int, high: int | None = None) -> Reader[int]:
 
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise UnreadableValueError.because(f"must be a whole number, not {value!r}")
+            raise UnreadableValueError.from_words(f"must be a whole number, not {value!r}")
         if value < low or (high is not None and value > high):
             limits = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise UnreadableValueError.because(f"must be {limits}, not {value}")
+            raise UnreadableValueError.from_words(f"must be {limits}, not {value}")
         return value
 
     return read
@@ -77,16 +77,16 @@ def seconds(value: Any) -> float:
         or not isinstance(value, int | float)
         or not 0 <= value < _LONGEST_SECONDS
     ):
-        raise UnreadableValueError.because(f"must be a number of seconds, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be a number of seconds, not {value!r}")
     return float(value)
 
 
 def signed_seconds(value: Any) -> float:
     """A time span that may be negative."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnreadableValueError.because(f"must be a number of seconds, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be a number of seconds, not {value!r}")
     if not abs(value) < _LONGEST_SECONDS:
-        raise UnreadableValueError.because(f"must be fewer seconds than {value!r}")
+        raise UnreadableValueError.from_words(f"must be fewer seconds than {value!r}")
     return float(value)
 
 
@@ -99,7 +99,7 @@ def instant(value: Any) -> EpochMs:
     try:
         return parse_instant(value)
     except ValueError as error:
-        raise UnreadableValueError.because(f"{value!r} {error}") from None
+        raise UnreadableValueError.from_words(f"{value!r} {error}") from None
 
 
 def words(known: Iterable[str]) -> Reader[str]:
@@ -115,7 +115,7 @@ def choice(named: Mapping[str, _T], otherwise: Reader[_T] | None = None) -> Read
             return named[value]
         words = ", ".join(named)
         if otherwise is None:
-            raise UnreadableValueError.because(f"must be one of: {words}; not {value!r}")
+            raise UnreadableValueError.from_words(f"must be one of: {words}; not {value!r}")
         try:
             return otherwise(value)
         except UnreadableValueError as error:
@@ -132,7 +132,7 @@ def zone(value: Any) -> str:
     try:
         parse_zone(name)
     except ValueError as error:
-        raise UnreadableValueError.because(str(error)) from None
+        raise UnreadableValueError.from_words(str(error)) from None
     return name
 
 
@@ -141,7 +141,7 @@ def headers(value: Any) -> dict[str, str]:
     read = {}
     for name, content in mapping(value).items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise UnreadableValueError.because(f"{name!r} is no name of a header")
+            raise UnreadableValueError.from_words(f"{name!r} is no name of a header")
         if isinstance(content, bool) or not _HEADER_VALUE.fullmatch(str(content)):
             raise UnreadableValueError([(f".{name}", f"must be printable ASCII, not {content!r}")])
         read[name] = str(content)
@@ -151,7 +151,7 @@ def headers(value: Any) -> dict[str, str]:
 def mapping(value: Any) -> dict[Any, Any]:
     """A mapping with any content."""
     if not isinstance(value, dict):
-        raise UnreadableValueError.because(f"must be a mapping, not {value!r}")
+        raise UnreadableValueError.from_words(f"must be a mapping, not {value!r}")
     return value
 
 
@@ -160,8 +160,8 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
 
     def read_all(value: Any) -> tuple[_T, ...]:
         if not isinstance(value, list):
-            words = f"must be a list, not {value!r}{_listed(read, value)}"
-            raise UnreadableValueError.because(words)
+            words = f"must be a list, not {value!r}{_suggest_list(read, value)}"
+            raise UnreadableValueError.from_words(words)
         found, problems = [], []
         for index, one in enumerate(value):
             try:
@@ -175,7 +175,7 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
     return read_all
 
 
-def _listed(read: Reader[_T], value: Any) -> str:
+def _suggest_list(read: Reader[_T], value: Any) -> str:
     """How the value is written as a list, where it is a word that may stand in one."""
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         return ""
@@ -194,13 +194,13 @@ def one_or_more(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
         if not isinstance(value, list):
             return read(value)
         if not value:
-            raise UnreadableValueError.because("must not be an empty list")
+            raise UnreadableValueError.from_words("must not be an empty list")
         return read_all(value)
 
     return read_either
 
 
-def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
+def mapping_of(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
     """A mapping whose keys and values the readers take."""
 
     def read_all(value: Any) -> dict[_K, _T]:

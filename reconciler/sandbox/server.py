@@ -20,17 +20,17 @@ _BACKLOG = 1024
 
 
 @contextmanager
-def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterator[str]:
+def run_sandbox(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterator[str]:
     """Serve from a thread and yield the URL. On exit, connections are reset and the thread ends.
 
     Raises ReconcilerError if the port cannot be opened.
     """
-    with serving(sandbox.app, host=host, port=port) as url:
+    with serve_app(sandbox.app, host=host, port=port) as url:
         yield url
 
 
 @contextmanager
-def serving(app: ASGIApp, *, host: str, port: int) -> Iterator[str]:
+def serve_app(app: ASGIApp, *, host: str, port: int) -> Iterator[str]:
     """Like `running`, for any application."""
     listening = Event()
     with closing(_listen(host, port)) as listener:

@@ -27,8 +27,8 @@ from reconciler.sandbox.wire import (
     read_body,
     service_answer,
     token_answer,
-    unauthorized,
-    unusable,
+    unauthorized_error,
+    unusable_error,
 )
 from reconciler.times import business_date
 
@@ -48,8 +48,8 @@ class IssuedTokens:
         if self._options.require_auth:
             self._check_encryption(read_body(call, TokenBody))
         if self._current is None or now >= self._until[self._current]:
-            self._current = self._new(now)
-        return self._described(self._current, now)
+            self._current = self._issue_token(now)
+        return self._describe_token(self._current, now)
 
     def refresh(self, call: Call, now: EpochMs) -> dict[str, object]:
         """Token refresh: a new token in place of the one given. Raises RefusalError."""
@@ -61,17 +61,17 @@ class IssuedTokens:
             if now >= self._until.get(body.access_token, now):
                 raise RefusalError("refresh failed: no such token", code=1204)
             del self._until[body.access_token]
-        self._current = self._new(now)
-        return self._described(self._current, now)
+        self._current = self._issue_token(now)
+        return self._describe_token(self._current, now)
 
     def verify(self, call: Call, now: EpochMs) -> None:
         """Raises RefusalError unless the call carries a valid token and its signature."""
         token = call.headers.get("apim-accesstoken", "")
         timestamp = call.headers.get("apim-timestamp", "")
         if token not in self._until:
-            raise unauthorized("invalid credentials: no such access token")
+            raise unauthorized_error("invalid credentials: no such access token")
         if not (timestamp.isascii() and timestamp.isdecimal()):
-            raise unauthorized("invalid credentials: apim-timestamp is no time")
+            raise unauthorized_error("invalid credentials: apim-timestamp is no time")
         pairs = "".join(name + value for name, value in sorted(call.query))
         signed = b"".join(
             (
@@ -80,8 +80,8 @@ class IssuedTokens:
                 f"{timestamp}{self._options.secret_key}".encode(),
             )
         )
-        if not _same(call.headers.get("apim-signature", ""), signed):
-            raise unauthorized("invalid credentials: the signature does not match")
+        if not _matches_digest(call.headers.get("apim-signature", ""), signed):
+            raise unauthorized_error("invalid credentials: the signature does not match")
         if now >= self._until[token]:
             raise RefusalError("the access token has expired", code=1203)
 
@@ -100,24 +100,24 @@ class IssuedTokens:
         if body.app_key != self._options.access_key:
             raise RefusalError("unknown appKey", code=1002)
         signed = f"{body.app_key}{body.timestamp}{self._options.secret_key}".encode()
-        if not _same(body.encryption, signed):
+        if not _matches_digest(body.encryption, signed):
             raise RefusalError("invalid encryption", code=1003)
         if body.encryption in self._encryptions:
             raise RefusalError("the same encryption was sent twice", code=1001)
         self._encryptions.add(body.encryption)
 
-    def _new(self, now: EpochMs) -> str:
+    def _issue_token(self, now: EpochMs) -> str:
         self._given_out += 1
         token = f"sandbox-token-{self._given_out}"
         self._until[token] = EpochMs(now + self._options.token_seconds * 1000)
         return token
 
-    def _described(self, token: str, now: EpochMs) -> dict[str, object]:
+    def _describe_token(self, token: str, now: EpochMs) -> dict[str, object]:
         left = -((now - self._until[token]) // 1000)  # whole seconds, rounded up
         return {"accessToken": token, "expire": left}
 
 
-def _same(given: str, signed: bytes) -> bool:
+def _matches_digest(given: str, signed: bytes) -> bool:
     return compare_digest(given.encode(), hashlib.sha256(signed).hexdigest().encode())
 
 
@@ -146,7 +146,7 @@ class SandboxService:
         answer = token_answer if call.operation in OF_TOKENS else service_answer
         try:
             self._admit(call, now)
-            return self._answered(call, now, list_after)
+            return self._answer_call(call, now, list_after)
         except RefusalError as refusal:
             status, code = refusal.status, refusal.code
             return CallOutcome(answer=answer(None, code=code, msg=str(refusal), status=status))
@@ -157,24 +157,24 @@ class SandboxService:
         if self._options.require_auth and call.operation not in OF_TOKENS:
             self._tokens.verify(call, now)
 
-    def _answered(self, call: Call, now: EpochMs, list_after: float) -> CallOutcome:
+    def _answer_call(self, call: Call, now: EpochMs, list_after: float) -> CallOutcome:
         match call.operation:
             case "token":
                 return CallOutcome(answer=token_answer(self._tokens.get(call, now)))
             case "refresh":
                 return CallOutcome(answer=token_answer(self._tokens.refresh(call, now)))
             case "time":
-                return _said(self._shown.clock.said(now))
+                return _success_outcome(self._shown.clock.shown_time(now))
             case "timezone":
-                return _said({"timezone": self._options.timezone})
+                return _success_outcome({"timezone": self._options.timezone})
             case "trigger":
                 return self._trigger(call, now, list_after)
             case "cancel":
                 return self._cancel(call, now)
             case "flow":
-                return self._flow(call)
+                return self._answer_flow(call)
             case "instance":
-                return self._instance(call, now)
+                return self._answer_instance(call, now)
             case "search":
                 return self._search(call, now)
             case _:
@@ -196,7 +196,7 @@ class SandboxService:
             business_date(EpochMs(body.trigger_time), self._shown.zone)
             instance = self._instances.add(start, now)
         except OverflowError:
-            raise unusable("cannot process the body: triggerTime is out of range") from None
+            raise unusable_error("cannot process the body: triggerTime is out of range") from None
         self._strangers.await_from(instance)
         answer = service_answer({"flowInstanceId": instance.id})
         return CallOutcome(answer=answer, effect=True, instance=instance.id)
@@ -204,7 +204,7 @@ class SandboxService:
     def _cancel(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
         wanted = read_body(call, CancelBody).flow_inst_id
-        known = self._instances.known(wanted, user, now)
+        known = self._instances.find_instances(wanted, user, now)
         if not known:
             raise RefusalError("no such instance", code=62104)
         for instance in known:
@@ -212,23 +212,23 @@ class SandboxService:
                 return CallOutcome(answer=service_answer(None), effect=True, instance=instance.id)
         raise RefusalError("the instance has ended already", code=62104)
 
-    def _flow(self, call: Call) -> CallOutcome:
+    def _answer_flow(self, call: Call) -> CallOutcome:
         user = self._user(call)
         text = call.argument("flowId")
         if not (text.isascii() and text.isdecimal()):
-            raise unusable("flowId is not a number")
+            raise unusable_error("flowId is not a number")
         flow_id = int(text)
         flow = self._options.flow(flow_id)
         if not flow.exists:
             raise RefusalError("no such flow", code=62104)
-        return _said(describe_flow(flow_id, flow, user))
+        return _success_outcome(describe_flow(flow_id, flow, user))
 
-    def _instance(self, call: Call, now: EpochMs) -> CallOutcome:
+    def _answer_instance(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
-        known = self._instances.known(call.argument("flowInstId"), user, now)
+        known = self._instances.find_instances(call.argument("flowInstId"), user, now)
         if not known:
-            return _said(None)
-        return _said(self._describer(now)(known[0]), known[0].id)
+            return _success_outcome(None)
+        return _success_outcome(self._describer(now)(known[0]), known[0].id)
 
     def _search(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
@@ -238,7 +238,7 @@ class SandboxService:
         describe = self._describer(now)
         shown = [describe(one) for one in found.page]
         listed = None if not shown and self._options.empty_list == "null" else shown
-        return _said({"flowInsts": listed, "count": found.count})
+        return _success_outcome({"flowInsts": listed, "count": found.count})
 
     def _describer(self, now: EpochMs) -> Callable[[FlowInstance], dict[str, Any]]:
         return lambda one: describe_instance(one, self._instances.phase(one, now), self._shown)
@@ -265,5 +265,5 @@ def _may_use(flow: FlowOptions, user: str) -> bool:
     return flow.privilege and (not flow.owner or user in flow.owner.split(";"))
 
 
-def _said(content: Any, instance: InstanceId | None = None) -> CallOutcome:
+def _success_outcome(content: Any, instance: InstanceId | None = None) -> CallOutcome:
     return CallOutcome(answer=service_answer(content), instance=instance)

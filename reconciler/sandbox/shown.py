@@ -22,8 +22,8 @@ from reconciler.sandbox.behaviour import (
     Status,
 )
 from reconciler.sandbox.flows import FlowInstance, InstancePhase, Instances
-from reconciler.sandbox.wire import RefusalError, SearchBody, Sorter, unusable
-from reconciler.times import business_date, in_zone, parse_zone
+from reconciler.sandbox.wire import RefusalError, SearchBody, Sorter, unusable_error
+from reconciler.times import business_date, parse_zone, zoned_time
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -50,19 +50,21 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     def moment(self, instant: EpochMs | None) -> str | int | None:
         """When something happened by the service's clock, cut to the second."""
-        return None if instant is None else self._stamp(self.clock.said(instant), "second", None)
+        return (
+            None if instant is None else self._stamp(self.clock.shown_time(instant), "second", None)
+        )
 
-    def created(self, instance: FlowInstance) -> str | int:
+    def creation_stamp(self, instance: FlowInstance) -> str | int:
         """The creation stamp, which may be behind the service's clock or ahead of it."""
         lag = round(self.options.created_lag_seconds * 1000)
-        said = EpochMs(self.clock.said(instance.created) - lag)
+        said = EpochMs(self.clock.shown_time(instance.created) - lag)
         return self._stamp(said, self.options.created_cut, self.options.created_zone)
 
     def trigger_time(self, instance: FlowInstance) -> str | int:
         """The trigger time, cut or rounded, or the creation stamp or 1970 in its place."""
         how = self.options.trigger_time_shown
         if how == "created":
-            return self.created(instance)
+            return self.creation_stamp(instance)
         if how == "epoch":
             return self._stamp(EpochMs(0), "second", None)
         unit, half = _HALVES_MS.get(how, (how, 0))
@@ -101,7 +103,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     def _stamp(self, instant: EpochMs, unit: str, zone: str | None) -> str | int:
         """The instant as the service writes it: by default in its own zone, without an offset."""
-        at = _cut(in_zone(instant, self.zone if zone is None else parse_zone(zone)), unit)
+        at = _cut(zoned_time(instant, self.zone if zone is None else parse_zone(zone)), unit)
         layout = self.options.stamp_layout
         if layout == "offset":
             return at.isoformat()
@@ -139,10 +141,10 @@ def _value(value: str, how: ParametersShown, day: str) -> str | int | float:
     if how.case is not None:
         value = value.upper() if how.case == "upper" else value.lower()
     value = value[: how.cut]
-    return _retyped(value) if how.retyped else value
+    return _retype(value) if how.retyped else value
 
 
-def _retyped(value: str) -> str | int | float:
+def _retype(value: str) -> str | int | float:
     """The text as a JSON number, or the text itself if it is none or too large for one."""
     match = _JSON_NUMBER.fullmatch(value)
     if match is None:
@@ -167,7 +169,7 @@ def list_instances(
     statuses = _statuses(wanted.status)
     found = [
         one
-        for one in instances.listed(now)
+        for one in instances.list_instances(now)
         if wanted.type == one.type
         and instances.sees(user, one)
         and (options.windows_ignored or _is_in_window(one, wanted))
@@ -195,7 +197,7 @@ def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown
         "triggerTime": shown.trigger_time(instance),
         "startTime": shown.moment(phase.started),
         "endTime": shown.moment(phase.ended),
-        "timestamp": shown.created(instance),
+        "timestamp": shown.creation_stamp(instance),
         "owner": instance.owner,
         "calDt": business_date(instance.trigger_time, shown.zone).isoformat(),
     }
@@ -235,7 +237,7 @@ def _statuses(text: str) -> frozenset[int]:
     try:
         return frozenset(int(code) for code in text.split(",") if text)
     except ValueError:
-        raise unusable(f"status is no list of codes: {text}") from None
+        raise unusable_error(f"status is no list of codes: {text}") from None
 
 
 def _sort(found: list[FlowInstance], sorter: Sorter, instances: Instances, now: EpochMs) -> None:
@@ -283,7 +285,7 @@ def _page_index(wanted: SearchBody, options: SandboxOptions) -> int:
     if number is None:
         return 0
     if number < 0:
-        raise unusable("pageNo is negative")
+        raise unusable_error("pageNo is negative")
     return max(number - options.page_base, 0)  # where the first page is 1, page 0 is the first too
 
 

@@ -58,12 +58,12 @@ class RefusalError(Exception):
         self.status = int(status)
 
 
-def unusable(message: str) -> RefusalError:
+def unusable_error(message: str) -> RefusalError:
     """The gateway cannot process the request: HTTP 400."""
     return RefusalError(message, code=400, status=HTTPStatus.BAD_REQUEST)
 
 
-def unauthorized(message: str) -> RefusalError:
+def unauthorized_error(message: str) -> RefusalError:
     """The credential is not valid: HTTP 401."""
     return RefusalError(message, code=401, status=HTTPStatus.UNAUTHORIZED)
 
@@ -101,7 +101,7 @@ class Call(Struct, frozen=True, kw_only=True):
         """A mandatory query parameter. Raises RefusalError (400) if it is missing or empty."""
         value = dict(self.query).get(name, "")
         if not value:
-            raise unusable(f"the query parameter {name} is missing")
+            raise unusable_error(f"the query parameter {name} is missing")
         return value
 
 
@@ -170,7 +170,7 @@ def read_body(call: Call, kind: type[_Body]) -> _Body:
     try:
         return msgspec.json.decode(call.body or b"", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unusable(f"cannot process the body: {error}") from None
+        raise unusable_error(f"cannot process the body: {error}") from None
 
 
 class _FlowMeant(msgspec.Struct, rename="camel"):

@@ -64,9 +64,9 @@ def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
         decided = False
     else:
         decided = True
-    from reconciler.schema.phrasing import find_wrong
+    from reconciler.schema.phrasing import schema_findings
 
-    findings = find_wrong(name, value)
+    findings = schema_findings(name, value)
     if decided and not findings:
         return (Finding(path=(), code="schema", words=f"does not conform to the {name} schema"),)
     return findings

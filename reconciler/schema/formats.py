@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
-from reconciler.schema.paths import shown
+from reconciler.schema.paths import quotable_text
 from reconciler.times import parse_instant, parse_zone
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -53,7 +53,9 @@ def check_cron(text: str) -> None:
         CronSim(text, _ANY_TIME)
     except CronSimError as error:
         name = str(error).removeprefix("Bad ")
-        named = f"the {name} {shown(fields[name])}" if name in fields else "one of its fields"
+        named = (
+            f"the {name} {quotable_text(fields[name])}" if name in fields else "one of its fields"
+        )
         raise ValueError(f"has a field that is wrong or never met: {named}") from None
     except Exception:  # noqa: BLE001 - what the library makes of nonsense is not documented
         raise ValueError("is not a cron expression, such as 0 8 * * 1-5") from None
@@ -64,19 +66,21 @@ def _check_cron_field(name: str, text: str) -> None:
     for term in text.upper().split(","):
         span, slash, step = term.partition("/")
         if slash and span in {"L", "LW"}:
-            raise ValueError(f"has a step from {span} in the {name} {shown(text)}: take it away")
+            raise ValueError(
+                f"has a step from {span} in the {name} {quotable_text(text)}: take it away"
+            )
         if span == "?":
             raise ValueError(f"has ? as the {name}, which only some schedulers know: write *")
-        number = _values_of(span, name)
+        number = _count_values(span, name)
         if number and _STEP.fullmatch(step) and int(step) > number:
             of = "one value that is" if number == 1 else f"{number} values that are"
             raise ValueError(
-                f"has the {name} {shown(text)}, whose step is longer than the {of} gone through: "
-                "write the only one that is met"
+                f"has the {name} {quotable_text(text)}, whose step is longer than the {of} gone "
+                "through: write the only one that is met"
             )
 
 
-def _values_of(span: str, name: str) -> int:
+def _count_values(span: str, name: str) -> int:
     """How many values a step goes through; 0 if the span is not for us to judge."""
     first, last = _CRON_FIELDS[name]
     if span == "*":

@@ -15,7 +15,7 @@ def pointer(path: Path) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-def dotted(path: Path) -> str:
+def dotted_path(path: Path) -> str:
     """The path as at the start of messages: `spec.parameters.SITE`, `labels[0]`, `the document`."""
     if not path:
         return "the document"
@@ -24,22 +24,22 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = shown(part) or '""'
+            key = quotable_text(part) or '""'
             text += f".{key}" if text else key
     return text
 
 
 def message(path: Path, words: str) -> str:
     """The path and then the words, on one line."""
-    return printable(f"{dotted(path)}: {words}", _LONGEST_MESSAGE)
+    return printable_text(f"{dotted_path(path)}: {words}", _LONGEST_MESSAGE)
 
 
-def shown(text: str) -> str:
+def quotable_text(text: str) -> str:
     """The text on one line, cut to the length that a message may quote."""
-    return printable(text, _LONGEST_SHOWN)
+    return printable_text(text, _LONGEST_SHOWN)
 
 
-def printable(text: str, longest: int) -> str:
+def printable_text(text: str, longest: int) -> str:
     """The text, cut, with escapes for characters that a terminal would not show, or would obey."""
     if len(text) > longest:
         text = text[: longest - 1] + "…"

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from reconciler.schema import SchemaName, load_schema
 from reconciler.schema.formats import FORMATS
-from reconciler.schema.paths import Finding, Path, Where, shown
+from reconciler.schema.paths import Finding, Path, Where, quotable_text
 
 _TYPES = {
     "string": "text",
@@ -88,7 +88,7 @@ def _judge(check: Callable[[str], object]) -> Callable[[object], bool]:
     return is_valid
 
 
-def find_wrong(name: SchemaName, value: Any) -> tuple[Finding, ...]:
+def schema_findings(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     """Everything that is wrong with the value, in the order of the schema's keywords."""
     findings: dict[Finding, None] = {}
     for violation in violations(name, value):
@@ -101,39 +101,39 @@ def find_wrong(name: SchemaName, value: Any) -> tuple[Finding, ...]:
 def _findings(violation: Violation) -> Iterator[Finding]:
     match violation.keyword:
         case "required":
-            yield from _missing(violation)
+            yield from _missing_findings(violation)
         case "additionalProperties":
-            yield from _unknown(violation)
+            yield from _unknown_field_findings(violation)
         case "oneOf":
-            yield from _one_of(violation)
+            yield from _alternative_findings(violation)
         case "dependentRequired":
-            yield from _dependent(violation)
+            yield from _dependent_findings(violation)
         case "type":
-            yield _finding(violation, "type", _wrong_type(violation))
+            yield _finding(violation, "type", _type_words(violation))
         case "format":
-            yield _finding(violation, "format", _wrong_format(violation))
+            yield _finding(violation, "format", _format_words(violation))
         case "pattern":
-            yield _finding(violation, "pattern", _wrong_pattern(violation))
+            yield _finding(violation, "pattern", _pattern_words(violation))
         case "enum" | "const":
-            yield _finding(violation, "enum", _not_among(violation))
+            yield _finding(violation, "enum", _choice_words(violation))
         case _:
-            yield _finding(violation, "range", _out_of_range(violation))
+            yield _finding(violation, "range", _range_words(violation))
 
 
 def _finding(violation: Violation, code: str, words: str) -> Finding:
     return Finding(path=violation.path, code=code, words=words, where=violation.where)
 
 
-def _missing(violation: Violation) -> Iterator[Finding]:
+def _missing_findings(violation: Violation) -> Iterator[Finding]:
     properties = violation.schema.get("properties", {})
-    misspelt = _meant(violation).values()
+    misspelt = _meant_fields(violation).values()
     for name in violation.limit:
         if name not in violation.value and name not in misspelt:
             words = f"is missing{_example(name, properties.get(name, {}))}"
-            yield _missing_field(violation, name, words)
+            yield _missing_field_finding(violation, name, words)
 
 
-def _missing_field(violation: Violation, name: str, words: str) -> Finding:
+def _missing_field_finding(violation: Violation, name: str, words: str) -> Finding:
     return Finding(path=(*violation.path, name), code="required", words=words, where="parent")
 
 
@@ -144,9 +144,9 @@ def _example(name: str, schema: Mapping[str, Any]) -> str:
     return f", for example `{name}: {examples[0]}`" if isinstance(examples[0], str | int) else ""
 
 
-def _unknown(violation: Violation) -> Iterator[Finding]:
+def _unknown_field_findings(violation: Violation) -> Iterator[Finding]:
     known = ", ".join(violation.schema["properties"])
-    for name, similar in _meant(violation).items():
+    for name, similar in _meant_fields(violation).items():
         if _is_parameter(name, violation):
             hint = "it looks like a parameter: indent it, under `parameters:`"
         else:
@@ -155,7 +155,7 @@ def _unknown(violation: Violation) -> Iterator[Finding]:
         yield Finding(path=(*violation.path, name), code="unknown-field", words=words, where="key")
 
 
-def _meant(violation: Violation) -> dict[str, str | None]:
+def _meant_fields(violation: Violation) -> dict[str, str | None]:
     """The unknown fields where only known ones are allowed, each with the field it may mean."""
     if violation.schema.get("additionalProperties") is not False:
         return {}
@@ -163,7 +163,7 @@ def _meant(violation: Violation) -> dict[str, str | None]:
     unknown = [name for name in violation.value if name not in known]
     free = [name for name in known if name not in violation.value]
     compared = {
-        name: None if _is_parameter(name, violation) else _similar(name, free)
+        name: None if _is_parameter(name, violation) else _similar_name(name, free)
         for name in unknown[:_MOST_COMPARED]
     }
     return dict.fromkeys(unknown) | compared
@@ -179,28 +179,30 @@ def _is_parameter(name: str, violation: Violation) -> bool:
     if "parameters" not in known or isinstance(beside[name], dict | list):
         return False
     is_empty = beside.get("parameters", {}) is None
-    return (is_empty or name.isupper()) and not _similar(name, list(known), _ALIKE)
+    return (is_empty or name.isupper()) and not _similar_name(name, list(known), _ALIKE)
 
 
-def _similar(name: str, known: list[str], cutoff: float = 0.6) -> str | None:
-    plain = {_plain(one): one for one in known}
-    close = difflib.get_close_matches(_plain(name[:_LONGEST_COMPARED]), plain, n=1, cutoff=cutoff)
+def _similar_name(name: str, known: list[str], cutoff: float = 0.6) -> str | None:
+    plain = {_plain_name(one): one for one in known}
+    close = difflib.get_close_matches(
+        _plain_name(name[:_LONGEST_COMPARED]), plain, n=1, cutoff=cutoff
+    )
     return plain[close[0]] if close else None
 
 
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     return name.replace("_", "").replace("-", "").casefold()
 
 
-def _one_of(violation: Violation) -> Iterator[Finding]:
+def _alternative_findings(violation: Violation) -> Iterator[Finding]:
     """Findings for alternative fields of which none is there, or several."""
     names = _alternatives(violation.schema)
     if not isinstance(violation.value, dict):
         return  # the wrong type has a finding of its own
     given = [name for name in violation.value if name in names]
-    if not given and not set(names) & set(_meant(violation).values()):
+    if not given and not set(names) & set(_meant_fields(violation).values()):
         words = f"is missing, and so is {' and '.join(names[1:])}: give one of them"
-        yield _missing_field(violation, names[0], words)
+        yield _missing_field_finding(violation, names[0], words)
     for name in given[1:]:
         words = f"cannot stand beside {given[0]}: give one of them"
         yield Finding(path=(*violation.path, name), code="exclusive", words=words, where="key")
@@ -210,7 +212,7 @@ def _alternatives(schema: Mapping[str, Any]) -> list[str]:
     return [branch["required"][0] for branch in schema.get("oneOf", ())]
 
 
-def _dependent(violation: Violation) -> Iterator[Finding]:
+def _dependent_findings(violation: Violation) -> Iterator[Finding]:
     alternatives = _alternatives(violation.schema)
     if alternatives and not any(name in violation.value for name in alternatives):
         return  # the missing alternatives have a finding of their own
@@ -221,7 +223,7 @@ def _dependent(violation: Violation) -> Iterator[Finding]:
             yield Finding(path=(*violation.path, name), code="exclusive", words=words, where="key")
 
 
-def _wrong_type(violation: Violation) -> str:
+def _type_words(violation: Violation) -> str:
     value, wanted = violation.value, violation.limit
     types = [wanted] if isinstance(wanted, str) else list(wanted)
     needed = (", " if "boolean" in types else " or ").join(_TYPES[one] for one in types)
@@ -230,15 +232,15 @@ def _wrong_type(violation: Violation) -> str:
     if value is None:
         return f"is empty: it must be {needed}"
     if types == ["string"] and not isinstance(value, list | dict):
-        return f"must be text, in quotes{_such_as(violation.schema)}"
+        return f"must be text, in quotes{_example_hint(violation.schema)}"
     if types == ["array"]:
-        return f"must be a list{_as_list(value)}"
+        return f"must be a list{_list_hint(value)}"
     if isinstance(value, str) and any(_UNQUOTED[one].fullmatch(value) for one in types):
         return f"must be {needed}, not text: take the quotes away"
-    return f"must be {needed}, not {_described(value, violation.schema)}"
+    return f"must be {needed}, not {_describe_value(value, violation.schema)}"
 
 
-def _wrong_format(violation: Violation) -> str:
+def _format_words(violation: Violation) -> str:
     if "integer" in violation.schema.get("type", ()) and _UNQUOTED["integer"].fullmatch(
         violation.value
     ):
@@ -246,13 +248,15 @@ def _wrong_format(violation: Violation) -> str:
     return violation.cause
 
 
-def _as_list(value: Any) -> str:
+def _list_hint(value: Any) -> str:
     if isinstance(value, dict):
         return ", not a mapping: begin each of its items with `- `"
-    return f", also of a single item: [{shown(str(value))}]" if isinstance(value, str) else ""
+    return (
+        f", also of a single item: [{quotable_text(str(value))}]" if isinstance(value, str) else ""
+    )
 
 
-def _such_as(schema: Mapping[str, Any]) -> str:
+def _example_hint(schema: Mapping[str, Any]) -> str:
     return f', such as "{schema["examples"][0]}"' if "examples" in schema else ""
 
 
@@ -260,20 +264,20 @@ def _may_be_empty_text(types: list[str], schema: Mapping[str, Any]) -> bool:
     return "string" in types and not schema.keys() & {"pattern", "format", "minLength"}
 
 
-def _wrong_pattern(violation: Violation) -> str:
+def _pattern_words(violation: Violation) -> str:
     words = violation.schema.get("patternErrorMessage", "is not of the form that is needed here")
-    value = _described(violation.value, violation.schema)
+    value = _describe_value(violation.value, violation.schema)
     return words if violation.schema.get("writeOnly") else f"{words}; it is {value}"
 
 
-def _not_among(violation: Violation) -> str:
+def _choice_words(violation: Violation) -> str:
     allowed = violation.limit if violation.keyword == "enum" else [violation.limit]
-    *others, last = (_described(value, {}) for value in allowed)
+    *others, last = (_describe_value(value, {}) for value in allowed)
     choice = f"{', '.join(others)} or {last}" if others else last
-    return f"must be {choice}, not {_described(violation.value, violation.schema)}"
+    return f"must be {choice}, not {_describe_value(violation.value, violation.schema)}"
 
 
-def _described(value: Any, schema: Mapping[str, Any]) -> str:
+def _describe_value(value: Any, schema: Mapping[str, Any]) -> str:
     match value:
         case None:
             return "empty"
@@ -286,22 +290,22 @@ def _described(value: Any, schema: Mapping[str, Any]) -> str:
         case str() if schema.get("writeOnly"):
             return "this text"
         case str():
-            return f'"{shown(value)}"'
+            return f'"{quotable_text(value)}"'
         case _:
-            return shown(str(value))
+            return quotable_text(str(value))
 
 
-def _out_of_range(violation: Violation) -> str:
+def _range_words(violation: Violation) -> str:
     limit, value = violation.limit, violation.value
     match violation.keyword:
         case "minimum":
-            return f"must be at least {limit}, not {_described(value, {})}"
+            return f"must be at least {limit}, not {_describe_value(value, {})}"
         case "maximum" if "maximumErrorMessage" in violation.schema:
             return str(violation.schema["maximumErrorMessage"])
         case "maximum":
-            return f"must be at most {limit}, not {_described(value, {})}"
+            return f"must be at most {limit}, not {_describe_value(value, {})}"
         case "exclusiveMinimum":
-            return f"must be more than {limit}, not {_described(value, {})}"
+            return f"must be more than {limit}, not {_describe_value(value, {})}"
         case "maxLength":
             return f"must have at most {limit} characters, not {len(value)}"
         case _:  # minLength, minProperties, minItems: always 1 here, as a test ensures

@@ -15,7 +15,7 @@ from reconciler import DISTRIBUTION, PLACEHOLDER
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.manifest.write import scalar
 from reconciler.model import Source
-from reconciler.starting.templates import rendered
+from reconciler.starting.templates import render_template
 
 _SCP = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[^/\s].*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -144,7 +144,7 @@ _OWNER = re.compile(r"@?[\w.-]+(?:/[\w.-]+)*(?:@[\w.-]+)?", re.ASCII)
 
 def configuration_text(beginning: Beginning, gateway: GatewayAnswers) -> str:
     """`reconciler.yaml`."""
-    return rendered(
+    return render_template(
         "reconciler.yaml",
         branch=beginning.branch,
         branch_word=scalar(beginning.branch) if beginning.names_branch else "",

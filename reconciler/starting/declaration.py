@@ -24,7 +24,7 @@ class TriggerTimes(Struct, frozen=True, kw_only=True):
     def fields(self) -> dict[str, Node]:
         """The fields of `spec`."""
         if self.trigger_time is not None:
-            return {"triggerTime": as_instant(self.trigger_time)}
+            return {"triggerTime": manifest_instant(self.trigger_time)}
         return {"businessDate": self.business_date or ""}
 
 
@@ -44,7 +44,7 @@ class BackfillTimes(Struct, frozen=True, kw_only=True):
         )
         if is_dates:
             return {"businessDates": {"from": self.first, "to": self.last, **step}}
-        between = {"from": as_instant(self.first), "to": as_instant(self.last)}
+        between = {"from": manifest_instant(self.first), "to": manifest_instant(self.last)}
         return {"triggerTimes": {**between, **step}}
 
 
@@ -93,12 +93,12 @@ class Declaration(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in given.items() if value is not None}
 
 
-def no_time(text: str, *, or_number: bool) -> str | None:
+def wrong_time_message(text: str, *, or_number: bool) -> str | None:
     """Why the text is neither a date nor an instant; None if it may be, which the reader judges.
 
     `or_number`: whether a number of milliseconds is an instant as well.
     """
-    is_number = or_number and isinstance(as_instant(text), int)
+    is_number = or_number and isinstance(manifest_instant(text), int)
     return None if is_number or _BEGINNING.match(text) else f"{text!r} {_NO_TIME}"
 
 
@@ -107,6 +107,6 @@ def is_date(text: str) -> bool:
     return len(text) == len("2024-03-01")
 
 
-def as_instant(text: str) -> str | int:
+def manifest_instant(text: str) -> str | int:
     """The instant in the form that a manifest has: digits are a number of milliseconds."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else text

@@ -72,7 +72,7 @@ def _steps(
 
 def _first_commit(beginning: Beginning, around: Around) -> Iterator[tuple[str, ...]]:
     """The commit goes through a pull request if the repository has commits, else to the branch."""
-    added = " ".join(map(shlex.quote, _tops(around.uncommitted)))
+    added = " ".join(map(shlex.quote, _top_paths(around.uncommitted)))
     message = 'git commit -m "Start runs with the reconciler"'
     if around.has_commits:
         new = (
@@ -124,6 +124,6 @@ def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:
             yield (step,)
 
 
-def _tops(paths: Sequence[str]) -> list[str]:
+def _top_paths(paths: Sequence[str]) -> list[str]:
     """The top-level files and folders that hold the paths."""
     return list(dict.fromkeys(path.split("/")[0] for path in sorted(paths)))

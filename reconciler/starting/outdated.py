@@ -22,7 +22,7 @@ _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _CONTENT = re.compile(r"^[^#\s]", re.MULTILINE)
 
 
-def outdated(
+def list_outdated(
     beginning: Beginning,
     pipelines: Mapping[str, str],
     written_by_hand: Mapping[str, str],
@@ -37,7 +37,7 @@ def outdated(
     for path, text in pipelines.items():
         yield from _pins(path, text, beginning)
     for path, text in written_by_hand.items():
-        lacking = _without_modeline(text)
+        lacking = _count_without_modeline(text)
         if lacking:
             which = "a document" if lacking == 1 else f"{lacking} documents"
             yield (
@@ -76,7 +76,7 @@ def _pins(path: str, text: str, beginning: Beginning) -> Iterator[str]:
             yield f"{path} installs {revision}, and this is {home.revision}: put that in its place"
 
 
-def _without_modeline(text: str) -> int:
+def _count_without_modeline(text: str) -> int:
     """How many documents with content have no line that names their schema."""
     documents = [one for one in _DOCUMENT.split(text) if _CONTENT.search(one)]
     return sum(not any(map(_is_modeline, one.split("\n"))) for one in documents)

@@ -10,7 +10,7 @@ from reconciler.manifest.write import scalar
 from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES, TEAM
 from reconciler.schema import SchemaName, schema_text
 from reconciler.starting.choices import Beginning, CiKind, configuration_text
-from reconciler.starting.templates import PipelineKind, PipelineSettings, pipeline, rendered
+from reconciler.starting.templates import PipelineKind, PipelineSettings, pipeline, render_template
 
 COPIED: tuple[SchemaName, ...] = ("config", "trigger")  # the schemas of what people write
 EXAMPLES = ("example-run.yaml", "example-backfill.yaml")
@@ -38,7 +38,7 @@ def starting_files(beginning: Beginning, *, beside_a_pipeline: bool = False) -> 
         folder = beginning.manifests[0]
         schema = schema_from(folder)
         for name in EXAMPLES:
-            files[f"{beginning.prefix}{folder}/{name}"] = rendered(name, schema=schema)
+            files[f"{beginning.prefix}{folder}/{name}"] = render_template(name, schema=schema)
         files[beginning.prefix + CONFIGURATION] = configuration_text(beginning, beginning.gateway)
     return files
 
@@ -96,7 +96,7 @@ def _pattern(path: str) -> str:
 
 def _owners(beginning: Beginning, owners_file: str) -> str:
     paths = list(owned_paths(beginning, owners_file))
-    return rendered("CODEOWNERS", paths=paths, owner=beginning.owner, team=TEAM)
+    return render_template("CODEOWNERS", paths=paths, owner=beginning.owner, team=TEAM)
 
 
 def _hooks(beginning: Beginning) -> str:
@@ -104,7 +104,7 @@ def _hooks(beginning: Beginning) -> str:
         re.escape(f"{folder}/") for folder in (*beginning.manifests, *beginning.states)
     )
     pattern = f"^{re.escape(beginning.prefix)}({watched}|{re.escape(CONFIGURATION)}$)"
-    return rendered(
+    return render_template(
         "pre-commit.yaml",
         hooks=scalar(beginning.home.url) if beginning.home.is_known else "",
         revision=scalar(beginning.home.revision),

@@ -15,7 +15,7 @@ from msgspec import Struct
 _FOLDER = files("reconciler.starting") / "files"
 
 
-def rendered(name: str, **values: object) -> str:
+def render_template(name: str, **values: object) -> str:
     """The template `files/NAME.j2` with these values."""
     return _templates().get_template(f"{name}.j2").render(values)
 
@@ -72,18 +72,18 @@ def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
     """The pipeline as YAML. GitHub's is the plain one where no action is named."""
     if kind is PipelineKind.GITHUB and not settings.action:
         kind = PipelineKind.GITHUB_PLAIN
-    return rendered(
+    return render_template(
         f"{kind.value}.yml",
-        install=_quoted(settings.install),
+        install=_quote_text(settings.install),
         action=settings.action,
         version=settings.version,
         branch=settings.branch,
-        branch_pattern=_quoted(_SPECIAL.sub(r"\\\g<0>", settings.branch)),
-        branch_ref=f"'{_in_expression(f'refs/heads/{settings.branch}')}'",
-        branch_word=_quoted(settings.branch),
+        branch_pattern=_quote_text(_SPECIAL.sub(r"\\\g<0>", settings.branch)),
+        branch_ref=f"'{_escape_expression(f'refs/heads/{settings.branch}')}'",
+        branch_word=_quote_text(settings.branch),
         ledger_branch=settings.ledger_branch,
-        environments=f"[{', '.join(map(_quoted, settings.environments))}]",
-        root=_quoted(settings.root),
+        environments=f"[{', '.join(map(_quote_text, settings.environments))}]",
+        root=_quote_text(settings.root),
         image="python:3.12",
         wait="45m",
     )
@@ -91,9 +91,9 @@ def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
 
 def gitlab_component(*, install: str, version: str) -> str:
     """GitLab's component: the same jobs, with inputs for what differs."""
-    return rendered(
+    return render_template(
         "gitlab-component.yml",
-        default_install=_quoted(install),
+        default_install=_quote_text(install),
         version=version,
         install="$[[ inputs.install ]]",
         branch_word="$CI_DEFAULT_BRANCH",
@@ -104,11 +104,11 @@ def gitlab_component(*, install: str, version: str) -> str:
     )
 
 
-def _quoted(text: str) -> str:
+def _quote_text(text: str) -> str:
     """The text in quotes that YAML and JSON both read."""
     return json.dumps(text, ensure_ascii=False)
 
 
-def _in_expression(text: str) -> str:
+def _escape_expression(text: str) -> str:
     """The text as it must be within the quotes of a GitHub expression."""
     return text.replace("'", "''")

@@ -10,7 +10,7 @@ import pytest
 from reconciler.apply import branch, start, wait
 from reconciler.enos import questions
 from reconciler.git import command
-from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running
+from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, run_sandbox
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration
 from tests.environments import Clock
 from tests.repositories import isolate, make_origin_and_clone
@@ -71,7 +71,7 @@ def open_scene(
             configured: Callable[[str], str] = configuration,
         ) -> Scene:
             sandbox = Sandbox(options, faults, clock)
-            url = open_things.enter_context(running(sandbox))
+            url = open_things.enter_context(run_sandbox(sandbox))
             origin, clone = make_origin_and_clone(
                 tmp_path, {CONFIGURATION: configured(url), **files}
             )

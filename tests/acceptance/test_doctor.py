@@ -297,7 +297,7 @@ def test_a_check_that_breaks_does_not_end_the_others(
         raise RuntimeError("the flux capacitor")
 
     scene = open_scene(runs("a"))
-    monkeypatch.setattr("reconciler.git.survey.kind", broken)
+    monkeypatch.setattr("reconciler.git.survey.read_clone_kind", broken)
     monkeypatch.setattr("reconciler.cli.examining_gateway.check_flows", broken)
     found = _doctor(scene, exits=1)
     for name in ("clone", "flows"):

@@ -47,7 +47,7 @@ def test_an_apply_claims_no_batch_in_which_one_id_stands_twice(
         return tuple(run.but(name="a") for run in found)
 
     scene = open_scene(runs("a", "b"))
-    monkeypatch.setattr(schedule, "named", all_one)
+    monkeypatch.setattr(schedule, "with_recorded_names", all_one)
     assert "2 declared runs are called a" in scene.run("apply", exits=1).err
     assert (scene.posts, scene.ledger()) == ([], [])
 

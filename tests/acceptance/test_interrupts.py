@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import applying
-from reconciler.cli.signals import heed, restored
+from reconciler.cli.signals import heed, restore_signals
 from reconciler.sandbox import Fault, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import (
@@ -178,7 +178,7 @@ def test_a_signal_before_anything_was_done_ends_any_command_with_130(
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(open_scene: OpenScene) -> None:
     """As `nohup` has it; the protocol alone takes a hang-up for an interrupt."""
-    with restored():
+    with restore_signals():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         heed()
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -221,7 +221,7 @@ def test_a_signal_after_the_last_record_leaves_the_report_whole(
         return usual(*given, **named)
 
     monkeypatch.setattr(place, met)
-    with restored():
+    with restore_signals():
         heed()
         said = scene.run("apply")
     assert "1 triggered" in said.out

@@ -15,7 +15,7 @@ from reconciler.cli.journal import Journal
 from reconciler.cli.main import run
 from reconciler.cli.measuring import KINDS, Measures
 from reconciler.cli.options import wants_json_log
-from reconciler.cli.saying import outlets
+from reconciler.cli.saying import wrap_streams
 from reconciler.ledger import Event
 from reconciler.repository.store import GitStore
 from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions, Status
@@ -201,7 +201,7 @@ def test_in_any_encoding_each_line_is_an_object(open_scene: OpenScene, encoding:
 
 
 def test_what_a_library_writes_is_an_object(capsys: pytest.CaptureFixture[str]) -> None:
-    with outlets(as_json=True):
+    with wrap_streams(as_json=True):
         sys.stderr.write("half ")
         sys.stderr.flush()
         sys.stderr.write("a line\n\nand \x1b[2Jmore\n")
@@ -251,8 +251,8 @@ def test_what_happens_side_by_side_counts_once() -> None:
     now[0] = 10.0
     with measures.of("starts"):
         now[0] = 10.5
-    assert measures.told()["timings"]["starts"] == 4.5
-    assert measures.told()["timings"]["total"] == 10.5
+    assert measures.list_figures()["timings"]["starts"] == 4.5
+    assert measures.list_figures()["timings"]["total"] == 10.5
 
 
 def test_no_step_of_an_apply_is_without_its_word() -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from reconciler.model import masked
+from reconciler.model import mask_value
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import configuration, manifest
 from tests.acceptance.test_backfill import FILE, backfill
@@ -24,8 +24,8 @@ def test_no_output_shows_the_value_and_the_wire_has_it(open_scene: OpenScene) ->
         scene.run("plan", "--no-base", "--format", form, "--verbose", "--out", str(saved))
         for form in ("text", "json", "markdown")
     ]
-    assert masked(VALUE) in told[1].out
-    assert f"db_password={masked(VALUE)}" in told[2].out
+    assert mask_value(VALUE) in told[1].out
+    assert f"db_password={mask_value(VALUE)}" in told[2].out
     told.append(scene.run("status", "--format", "json"))
     told.append(scene.run("apply", "--plan", str(saved), "--verbose"))
     told += [scene.run("status", *words, "--verbose") for words in ((), ("a",))]
@@ -45,8 +45,8 @@ def test_a_change_of_a_value_shows_that_it_is_another_only(open_scene: OpenScene
         said = scene.run("plan", "--format", form).flat
         assert VALUE not in said
         assert OTHER not in said
-        assert masked(VALUE) in said
-        assert masked(OTHER) in said
+        assert mask_value(VALUE) in said
+        assert mask_value(OTHER) in said
 
 
 def test_the_patterns_of_the_configuration_count(open_scene: OpenScene) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from reconciler.apply.known import Known
-from reconciler.apply.look import Look, by_id
+from reconciler.apply.look import Look, index_runs
 from reconciler.apply.ports import (
     CancelAnswer,
     Gateway,
@@ -129,7 +129,7 @@ def a_look(
         gateway=cast("Gateway", service),
         environment=environment,
         ledger=ledger,
-        declared=by_id(runs),
+        declared=index_runs(runs),
         now=lambda: now,
         known=Known([ledger]),
         pause=service.pause,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.start import Capacity, by_flow, capacity, choose_batch
+from reconciler.apply.start import Capacity, capacity, choose_batch, group_by_flow
 from reconciler.configuration import Limits
 from reconciler.model import Run
 from tests.building import EIGHT, a_run, after, runs_apart
@@ -108,7 +108,7 @@ def test_batch_after_batch_every_run_is_chosen_once(runs: list[Run], room: Capac
 
 @given(wanted())
 def test_each_flow_starts_its_runs_in_order_of_trigger_time(runs: list[Run]) -> None:
-    flows = by_flow(runs)
+    flows = group_by_flow(runs)
     assert sorted(run.id for flow in flows for run in flow) == sorted(run.id for run in runs)
     assert len({flow[0].flow_id for flow in flows}) == len(flows)
     for flow in flows:
@@ -121,4 +121,4 @@ def test_each_flow_starts_its_runs_in_order_of_trigger_time(runs: list[Run]) -> 
 def test_the_order_in_which_runs_are_given_decides_nothing() -> None:
     runs = [a_run(name) for name in ("c", "a", "b")]
     assert choose_batch(runs, HUGE) == choose_batch(runs[::-1], HUGE)
-    assert by_flow(runs) == by_flow(runs[::-1])
+    assert group_by_flow(runs) == group_by_flow(runs[::-1])

@@ -53,7 +53,7 @@ def test_what_was_inferred_is_dropped_once_the_run_was_settled_otherwise(
 def test_an_end_is_recorded_once() -> None:
     ledger = a_ledger(a_claim(RUN), a_triggered(RUN, "3377-1", "c1"))
     assert not is_known(an_observed(RUN), ledger)
-    assert is_known(an_observed(RUN), ledger.extended([an_observed(RUN)]))
+    assert is_known(an_observed(RUN), ledger.with_events([an_observed(RUN)]))
 
 
 class _BusyStore(Unremembering):
@@ -151,7 +151,7 @@ def test_an_absence_counts_only_if_no_claim_of_others_may_have_hidden_the_instan
             rescue=lambda _: "",
             pending=[absent],
         )
-        store.ledger = before.extended([] if since is None else [a_claim(since, claim="c2")])
+        store.ledger = before.with_events([] if since is None else [a_claim(since, claim="c2")])
         await opened.refetch()
         return opened.pending
 

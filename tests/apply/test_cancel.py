@@ -185,6 +185,6 @@ def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
 
 def test_a_run_whose_flow_nobody_knows_is_left_alone() -> None:
     ledger = started(RUN)
-    record = msgspec.structs.replace(ledger.records[RUN.id].full(), flow_id=None)
+    record = msgspec.structs.replace(ledger.records[RUN.id].full_value(), flow_id=None)
     (one,) = asyncio.run(cancel_instances([record], a_look(FakeService([MINE]), ledger, RUN)))
     assert one == NotCancelled(run=RUN.id, reason="the ledger does not say its flow")

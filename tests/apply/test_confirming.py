@@ -32,7 +32,7 @@ class LateStore(KeptStore):
     async def append(self, base: Snapshot, events_: Sequence[Event], message: str) -> Appended:
         if self.late and any(isinstance(one, events.Claim) for one in events_):
             self.late = False
-            self._landing = base.ledger.extended(events_)
+            self._landing = base.ledger.with_events(events_)
             return Unclear(message="no answer")
         return await super().append(base, events_, message)
 

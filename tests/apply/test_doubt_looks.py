@@ -101,7 +101,7 @@ class KeptStore(Unremembering):
         )
 
     async def append(self, base: Snapshot, events: Sequence[Event], _: str) -> Appended:
-        self.ledger = base.ledger.extended(events)
+        self.ledger = base.ledger.with_events(events)
         return Landed(snapshot=await self.fetch())
 
 
@@ -194,7 +194,7 @@ def in_doubt(run: Run) -> PlannedRun:
     plan = make_plan(
         declared(run), ledger, LATER, environment="prod", commit=None, same_minute_allowed=False
     )
-    (planned,) = plan.of_action(Action.RESOLVE)
+    (planned,) = plan.runs_of_action(Action.RESOLVE)
     return planned
 
 
@@ -301,7 +301,7 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
             jitter=lambda: 0.5,
             margin=5,
         )
-        batch.outcomes[run.id] = batch.unknown(run, "no answer")
+        batch.outcomes[run.id] = batch.unknown_outcome(run, "no answer")
         batch.overdue.add(run.id)
         knowledge.note_overdue(batch)
         assert knowledge.lapses.lapsed[batch.claim] >= LATER
@@ -358,7 +358,7 @@ class RacedStore(KeptStore):
         if self.is_raced:
             return await super().append(base, events, message)
         self.is_raced = True
-        self.ledger = self.ledger.extended([a_claim(self.others, claim="c2", at=LATER)])
+        self.ledger = self.ledger.with_events([a_claim(self.others, claim="c2", at=LATER)])
         self.service.listed.append(self.stranger)
         return Raced()
 

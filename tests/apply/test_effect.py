@@ -46,7 +46,7 @@ class FakeStore(Unremembering):
     async def append(self, base: Snapshot, recorded: Sequence[Event], _: str) -> Appended:
         answer = self._answers.pop(0)
         if answer is None or self._lands:
-            self.ledger = base.ledger.extended(recorded)
+            self.ledger = base.ledger.with_events(recorded)
         return answer or Landed(snapshot=self.snapshot())
 
 
@@ -92,7 +92,7 @@ def heard(
         commit="c0ffee",
         environment=ENVIRONMENT,
         declared=declared(*(runs or (RUN,))),
-        ledger=was.extended(recorded),
+        ledger=was.with_events(recorded),
     )
     news = news_of(Effect(before=was, now=now, recorded=recorded))
     told = {} if news is None else news.told

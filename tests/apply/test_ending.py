@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from reconciler.apply.branch import Branch, UnrecordedError
-from reconciler.apply.wait import recorded
+from reconciler.apply.wait import record_at_end
 from reconciler.errors import GatewayError, GitError
 
 
@@ -24,7 +24,7 @@ class _Branch:
 
 
 async def _end(branch: _Branch, error: BaseException | None) -> None:
-    async with recorded(cast("Branch", branch)):
+    async with record_at_end(cast("Branch", branch)):
         if error is not None:
             raise error
 

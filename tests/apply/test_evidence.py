@@ -19,8 +19,8 @@ from reconciler.apply.evidence import (
     NoneFound,
     evidence_of,
     judge,
+    judge_vanished,
     standing,
-    without_vanished,
 )
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
@@ -851,13 +851,13 @@ ROW = {"id": "3377-1", "created": "2024-03-02T04:00:01Z"}
 def test_what_may_have_been_the_runs_is_not_absent_once_it_is_listed_no_more(
     evidence: object, listed: tuple[Instance, ...], known: Known, absent: bool
 ) -> None:
-    verdict = without_vanished(SUSPECT, evidence, listed, known)
+    verdict = judge_vanished(SUSPECT, evidence, listed, known)
     assert isinstance(verdict, NoneFound if absent else Ambiguous)
     seen_at = after(NOW, SECOND)
     seen = frozenset({events.Seen(id=MINE.id, created=seen_at)})
     stood = replace(SUSPECT, before=seen, gap=SECOND)
     stamped = "'created': None" not in str(evidence)
-    verdict = without_vanished(stood, evidence, listed, known)
+    verdict = judge_vanished(stood, evidence, listed, known)
     assert isinstance(verdict, NoneFound if stamped else Ambiguous)
 
 
@@ -897,5 +897,5 @@ def test_ids_of_which_none_is_known_may_stand_for_a_day() -> None:
     assert not making.seen
     verdict = judge(SUSPECT, [], known, making)
     assert isinstance(verdict, Ambiguous)
-    assert verdict.awaits == known.in_doubt_in(RUN.flow_id, other.trigger_time)[0]
+    assert verdict.awaits == known.runs_in_doubt(RUN.flow_id, other.trigger_time)[0]
     assert judge(SUSPECT, [], known, making, unlisted={other.id}) == NoneFound()

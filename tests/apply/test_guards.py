@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.apply.checks import check_zone, is_as_saved, refuse_one_name, refuse_stale
+from reconciler.apply.checks import check_zone, is_as_saved, refuse_repeated_ids, refuse_stale
 from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Run
@@ -117,9 +117,9 @@ def test_a_zone_that_nobody_can_read_is_said_to_be_the_service_s_answer() -> Non
 
 
 def test_a_batch_with_an_id_that_stands_twice_is_refused() -> None:
-    refuse_one_name(run.id for run in (RUN, OTHER))
+    refuse_repeated_ids(run.id for run in (RUN, OTHER))
     with pytest.raises(RefusedError, match="2 declared runs are called wind, so none of them was"):
-        refuse_one_name(run.id for run in (RUN, OTHER, RUN))
+        refuse_repeated_ids(run.id for run in (RUN, OTHER, RUN))
 
 
 @pytest.mark.parametrize(

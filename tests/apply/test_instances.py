@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.apply.fitting import row_of
-from reconciler.apply.instances import Fate, judge_listed, only_this_one_runs
+from reconciler.apply.instances import Fate, judge_listed, runs_alone
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import correlation_value
 from reconciler.enos.statuses import FINAL, status_name
@@ -593,5 +593,5 @@ def test_a_cancellation_can_hit_whatever_else_has_the_id_and_has_not_ended(
 ) -> None:
     mine, other = row(), row(MINUTE, status)
     ended = status is not None and status_name(status) in FINAL
-    assert only_this_one_runs(mine, [mine, other]) is ended
-    assert only_this_one_runs(mine, [mine])
+    assert runs_alone(mine, [mine, other]) is ended
+    assert runs_alone(mine, [mine])

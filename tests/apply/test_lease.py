@@ -68,15 +68,15 @@ def test_the_gateways_time_lies_between_the_two_bounds(
     service = asked(clock, before, behind)
     clock.seconds += later
     true = NOW + (behind + later) * 1000  # since the moment at which it made its stamp
-    assert service.earliest() <= true + 0.001  # floats
-    assert true <= service.latest() + 0.001
+    assert service.earliest_time() <= true + 0.001  # floats
+    assert true <= service.latest_time() + 0.001
 
 
 @given(ways, ways)
 def test_the_bounds_are_no_further_apart_than_the_answer_took(before: float, behind: float) -> None:
     clock = Ticking()
     service = asked(clock, before, behind)
-    assert service.latest() - service.earliest() <= (before + behind) * 1000 + 2
+    assert service.latest_time() - service.earliest_time() <= (before + behind) * 1000 + 2
 
 
 def test_neither_bound_goes_back() -> None:
@@ -85,7 +85,7 @@ def test_neither_bound_goes_back() -> None:
     seen = []
     for _ in range(50):
         clock.seconds += 0.0007
-        seen.append((service.earliest(), service.latest()))
+        seen.append((service.earliest_time(), service.latest_time()))
     assert seen == sorted(seen)
     assert seen[-1][0] == NOW + 35
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished
+from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished_records
 from reconciler.apply.ports import Appended, Declined, Instance, Options, Snapshot
 from reconciler.apply.wait import LONGEST_LOOK_SECONDS, Backoff
 from reconciler.enos.statuses import FINAL, status_name
@@ -82,9 +82,9 @@ def test_the_newest_that_are_due_and_have_no_end_are_asked_for_first() -> None:
         *(a_triggered(run, f"i-{run.id}") for run in runs[:3]),
         an_observed(runs[0], 1),
     )
-    due = unfinished(ledger, runs[3].trigger_time)
+    due = unfinished_records(ledger, runs[3].trigger_time)
     assert [record.run for record in due] == ["run-2", "run-1"]
-    assert [record.run for record in unfinished(ledger, runs[1].trigger_time)] == ["run-1"]
+    assert [record.run for record in unfinished_records(ledger, runs[1].trigger_time)] == ["run-1"]
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -121,7 +121,7 @@ def test_ends_are_recorded_and_everything_else_is_shown() -> None:
 
 def test_an_end_that_is_recorded_is_no_news_and_another_one_is() -> None:
     ledger = started(*RUNS[:2])
-    ledger = ledger.extended([an_observed(run, FAIL) for run in RUNS[:2]])
+    ledger = ledger.with_events([an_observed(run, FAIL) for run in RUNS[:2]])
     service = FakeService(listed(FAIL, SUCCESS))
     assert ends(observed(service, ledger, *RUNS)) == [("run-1", SUCCESS)]
 
@@ -293,7 +293,7 @@ def test_what_was_not_learned_is_not_gone() -> None:
 
 
 def test_that_a_failed_instance_is_forgotten_takes_nothing_from_how_it_ended() -> None:
-    ledger = started(RUN).extended([an_observed(RUN, FAIL)])
+    ledger = started(RUN).with_events([an_observed(RUN, FAIL)])
     observation = observed(missing(), ledger, RUN)
     assert (ends(observation), observation.statuses) == ([], {RUN.id: "NOT_FOUND"})
 
@@ -442,7 +442,7 @@ def test_what_others_have_recorded_meanwhile_is_not_recorded_again(
         return [_said(word) for word in words]
 
     before = a_ledger(a_claim(RUN), a_triggered(RUN))
-    branch = a_branch(before, before.extended(said(recorded)), said(pending), [])
+    branch = a_branch(before, before.with_events(said(recorded)), said(pending), [])
     asyncio.run(branch.refetch())
     assert branch.pending == said(left)
 
@@ -462,10 +462,12 @@ def test_what_a_search_left_open_is_not_recorded_once_others_have_settled_it(
     late = events.Unknown(
         v=events.VERSION, at="2024-03-02T04:00:01Z", run=RUN.id, claim=a_claim(RUN).claim, seen=seen
     )
-    branch = a_branch(before, before.extended([an_absent(RUN)]), [late], [])
+    branch = a_branch(before, before.with_events([an_absent(RUN)]), [late], [])
     asyncio.run(branch.refetch())
     assert branch.pending == ([late] if stays else [])
-    still = a_branch(before, before.extended([a_claim(a_run("another"), claim="c9")]), [late], [])
+    still = a_branch(
+        before, before.with_events([a_claim(a_run("another"), claim="c9")]), [late], []
+    )
     asyncio.run(still.refetch())
     assert still.pending == [late]
 
@@ -513,7 +515,7 @@ def test_a_wait_of_days_looks_as_often_at_its_end() -> None:
     pauses = [patience.pause(None, NOW) for _ in range(20_000)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_LOOK_SECONDS
-    patience.something_ended()
+    patience.look_sooner()
     assert patience.pause(None, NOW) < LONGEST_LOOK_SECONDS
 
 

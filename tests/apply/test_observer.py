@@ -27,12 +27,12 @@ def waited_for(statuses: Sequence[int | None]) -> tuple[bool, dict[RunId, str]]:
     outcomes = {RUN.id: a_triggered(RUN)}
     none: list[PlannedRun] = []
     for status in statuses:
-        waits = watch.awaited(none, outcomes)
+        waits = watch.awaited_records(none, outcomes)
         assert waits
         shown: list[Instance] = [an_instance(RUN, status=status)]
         service = FakeService(quick={InstanceId("3377-1"): tuple(shown)})
         asyncio.run(watch.look(list(LEDGER.records.values()), a_look(service, LEDGER, RUN)))
-    return bool(watch.awaited(none, outcomes)), watch.untold()
+    return bool(watch.awaited_records(none, outcomes)), watch.untold()
 
 
 @pytest.mark.parametrize("status", [UNDOCUMENTED, None])
@@ -56,10 +56,10 @@ def test_what_could_not_be_told_is_looked_at_again_and_waited_for_once_more() ->
     foreign = an_instance(RUN, status=FAILED, parameters=(("REPLACE", "hers"),))
     service = FakeService([foreign])
     asyncio.run(watch.look(list(LEDGER.records.values()), a_look(service, LEDGER, RUN)))
-    assert not watch.awaited([], outcomes)
+    assert not watch.awaited_records([], outcomes)
     service.listed = [an_instance(RUN, status=RUNNING)]
     asyncio.run(watch.look_again(a_look(service, LEDGER, RUN)))
-    waits = watch.awaited([], outcomes)
+    waits = watch.awaited_records([], outcomes)
     assert waits
 
 

@@ -64,7 +64,7 @@ class FakeBranch(Unremembering):
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
         assert "[skip ci]" in message
         self.appended += events
-        self.ledger = base.ledger.extended(events)
+        self.ledger = base.ledger.with_events(events)
         if self.retires:
             self.ledger, self.retired = a_ledger(), self.ledger
         return Raced() if self.too_late else Landed(snapshot=await self.fetch())

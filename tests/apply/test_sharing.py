@@ -84,7 +84,7 @@ class _World(Unremembering):
             await asyncio.sleep(READ_BACK_SECONDS)
             return ports.Raced()
         self.number += 1
-        self.ledger = self.ledger.extended(new)
+        self.ledger = self.ledger.with_events(new)
         self.claims += [one for one in new if isinstance(one, events.Claim)]
         landed = self._snapshot()
         await asyncio.sleep(READ_BACK_SECONDS)
@@ -236,7 +236,7 @@ def _chosen(
 ) -> Sequence[Run]:
     """Which of the runs that are left are claimed, where a start takes a tenth of a second."""
     records = [Mock(record=Mock(claim=f"c{one}")) for one in range(others)]
-    plan = Mock(of_action={Action.HOLD: records + records}.__getitem__)
+    plan = Mock(runs_of_action={Action.HOLD: records + records}.__getitem__)
     environment = replace(ENVIRONMENT, limits=_limits(concurrency=concurrency, claim_seconds=120))
     return Sharing(request_seconds=0.1).choose(runs, plan, environment, push_seconds)
 

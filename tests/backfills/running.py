@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
+from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, run_sandbox
 from tests.backfills.guide import Example, Write
 from tests.documented import Typed
 from tests.environments import Clock, Setting, make_setting
@@ -47,7 +47,7 @@ def show(example: Example, folder: Path) -> Shown:
             options, faults = read_sandbox_file(file)
             flows = options.flows
             sandbox = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows), faults, clock)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         configuration = {"reconciler.yaml": CONFIGURATION.format(url=url)}
         setting = make_setting(folder / "repository", url, sandbox, configuration)
         printed = []

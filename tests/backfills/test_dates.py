@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.manifest import combine, read_file
 from reconciler.model import Source
-from reconciler.times import in_zone, parse_zone
+from reconciler.times import parse_zone, zoned_time
 from tests.backfills.guide import DOCUMENT
 
 _SECTION = re.compile(r"^## Dates$(.*?)^## ", re.DOTALL | re.MULTILINE)
@@ -35,7 +35,7 @@ def made(zone: str, fields: str) -> str:
     declared = combine([read_file(Source(path="a.yaml", content=text.encode()), clock)])
     lines = [
         f"{run.name.removeprefix('a/')}: "
-        f"{in_zone(run.trigger_time, clock).isoformat(timespec='minutes')}"
+        f"{zoned_time(run.trigger_time, clock).isoformat(timespec='minutes')}"
         for run in declared.runs
     ]
     lines += [f"problem: {problem.code}" for problem in declared.problems]

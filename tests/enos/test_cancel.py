@@ -17,7 +17,7 @@ from reconciler.sandbox import (
     SandboxOptions,
     Status,
     Stranger,
-    running,
+    run_sandbox,
 )
 from tests.enos.scripted import (
     SECRET_KEY,
@@ -119,7 +119,7 @@ def in_the_sandbox(*faults: Fault, **flow: float) -> tuple[CancelAnswer, int | N
             found = await enos.instance(started.id)
             return outcome, None if found is None else found.status
 
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         return asyncio.run(ask(url))
 
 

@@ -151,7 +151,7 @@ def test_an_answer_that_was_read_counts_though_the_gateway_resets_its_connection
         await stream.aclose()
         return False
 
-    monkeypatch.setattr(http, "_brought_more", reset_first)
+    monkeypatch.setattr(http, "_has_extra_bytes", reset_first)
     assert isinstance(sent(way, monkeypatch, within=30), Accepted)
 
 

@@ -11,7 +11,7 @@ from reconciler.enos.access import Credentials
 from reconciler.enos.client import open_gateway
 from reconciler.enos.listed import read_flow
 from reconciler.errors import GatewayError
-from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, running
+from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, run_sandbox
 from tests.enos.scripted import Act, Scripted, answer, http, opened, reset, scripted, settings
 
 SAMPLE = {
@@ -211,7 +211,7 @@ def test_the_sandboxs_flows_are_read() -> None:
         async with open_gateway(settings(url), keys) as enos:
             return [await enos.flow(flow_id) for flow_id in (1, 2, 3, 4)]
 
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         first, second, absent, undeclared = asyncio.run(ask_for_all(url))
     assert first == Flow(
         locked=True,

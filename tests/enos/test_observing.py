@@ -11,7 +11,15 @@ from reconciler.apply.ports import ObservedInstances, StartedInstance
 from reconciler.enos.access import Credentials
 from reconciler.enos.client import EnosGateway, open_gateway
 from reconciler.model import EpochMs, InstanceId
-from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox import (
+    Drop,
+    Fault,
+    FlowOptions,
+    Sandbox,
+    SandboxOptions,
+    Status,
+    run_sandbox,
+)
 from reconciler.sandbox.flows import StartRequest
 from tests.enos.scripted import SERVICE_TIME, Act, Scripted, answer, http, opened, scripted
 from tests.enos.scripted import settings as gateway_settings
@@ -56,7 +64,7 @@ def observed_instances(
         async with open_gateway(gateway_settings(url), keys) as enos:
             return await enos.observe_instances(sought, most, turn)
 
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         return asyncio.run(ask(url))
 
 
@@ -132,7 +140,7 @@ def test_a_service_that_breaks_down_midway_leaves_what_was_learned() -> None:
         async with open_gateway(gateway_settings(url), keys, sleep=no_time) as enos:
             return await enos.observe_instances(sought, 300)
 
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         result = asyncio.run(ask(url))
     assert result.failure is not None
     assert "List Flow Instances at 127.0.0.1" in result.failure

@@ -44,20 +44,20 @@ def test_without_a_limit_nobody_waits() -> None:
 def test_unique_stamps_differ_within_one_millisecond_and_follow_a_clock_that_is_set_back() -> None:
     now = 50.0
     stamps = Stamps(lambda: now)
-    assert [stamps.unique() for _ in range(3)] == [50_000, 50_001, 50_002]
+    assert [stamps.unique_stamp() for _ in range(3)] == [50_000, 50_001, 50_002]
     now = 10.0
-    assert stamps.unique() == 10_000
+    assert stamps.unique_stamp() == 10_000
 
 
 def test_the_services_word_for_the_time_outranks_a_date_header() -> None:
     stamps = Stamps(lambda: 0.0)
-    assert stamps.known_now() is None
+    assert stamps.known_time() is None
     stamps.guess("Sat, 02 Mar 2024 00:00:00 GMT")
     assert stamps.now() == 1_709_337_600_000
-    assert stamps.known_now() is None
+    assert stamps.known_time() is None
     stamps.learn(EpochMs(5_000), at=0.0)
     stamps.guess("Sat, 02 Mar 2024 00:00:00 GMT")
-    assert stamps.known_now() == 5_000
+    assert stamps.known_time() == 5_000
 
 
 def test_a_date_header_that_is_none_teaches_nothing() -> None:

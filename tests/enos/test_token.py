@@ -26,7 +26,7 @@ class Service:
         return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
 
     async def value(self) -> str:
-        token = await self.tokens.current()
+        token = await self.tokens.obtain_token()
         assert isinstance(token, Token)
         return token.value
 
@@ -52,7 +52,7 @@ def test_all_who_waited_for_a_try_share_its_failure_and_the_next_tries_again() -
     service = Service(FAILED, given("one"))
 
     async def ask() -> tuple[list[Token | Failed], str]:
-        first = await asyncio.gather(*(service.tokens.current() for _ in range(32)))
+        first = await asyncio.gather(*(service.tokens.obtain_token() for _ in range(32)))
         return first, await service.value()
 
     first, later = asyncio.run(ask())
@@ -104,7 +104,7 @@ def test_a_token_that_cannot_be_refreshed_is_used_as_it_is() -> None:
     service = Service(given("one"), given("one"), FAILED, given("never"))
 
     async def ask() -> str:
-        token = await service.tokens.current()
+        token = await service.tokens.obtain_token()
         assert isinstance(token, Token)
         service.tokens.refuse(token)
         return await service.value()
@@ -116,7 +116,7 @@ def test_a_late_refusal_of_an_old_token_does_not_throw_away_the_new_one() -> Non
     service = Service(given("one"), given("two"), given("three"))
 
     async def ask() -> str:
-        old = await service.tokens.current()
+        old = await service.tokens.obtain_token()
         assert isinstance(old, Token)
         service.tokens.refuse(old)
         await service.value()
@@ -152,7 +152,7 @@ def test_an_expiry_that_cannot_be_read_does_not_make_the_token_useless(expire: o
 )
 def test_what_could_not_stand_in_a_header_is_no_token(data: object) -> None:
     service = Service(Accepted(data=data))
-    token = asyncio.run(service.tokens.current())
+    token = asyncio.run(service.tokens.obtain_token())
     assert isinstance(token, Failed)
     assert isinstance(token.answer, UnknownAnswer)
 

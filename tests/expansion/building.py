@@ -12,7 +12,7 @@ from reconciler.expansion import MOST_RUNS, Bounds, Expanded, expand
 from reconciler.model import EpochMs, Place, Problem, Run
 from reconciler.schema import Finding, Where, validate
 from reconciler.schema.paths import Path, pointer
-from reconciler.times import in_zone, parse_zone
+from reconciler.times import parse_zone, zoned_time
 
 MINUTE = 60_000
 DAY = timedelta(days=1)
@@ -101,7 +101,7 @@ def labels(found: tuple[Run, ...]) -> list[str]:
 
 def shown(found: tuple[Run, ...], zone: str) -> list[str]:
     """What clocks show when the runs start."""
-    return [in_zone(run.trigger_time, parse_zone(zone)).isoformat()[:16] for run in found]
+    return [zoned_time(run.trigger_time, parse_zone(zone)).isoformat()[:16] for run in found]
 
 
 class Clocks:
@@ -112,7 +112,7 @@ class Clocks:
         middle = int(noon.timestamp() * 1000)
         span = range(middle - days * 24 * 60 * MINUTE, middle + days * 24 * 60 * MINUTE, MINUTE)
         self.zone = parse_zone(zone)
-        self.shown = {EpochMs(at): in_zone(EpochMs(at), self.zone) for at in span}
+        self.shown = {EpochMs(at): zoned_time(EpochMs(at), self.zone) for at in span}
         self.instants: dict[datetime, list[EpochMs]] = defaultdict(list)
         for at, shown in self.shown.items():
             self.instants[shown.replace(tzinfo=None)].append(at)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.expansion.characters import _is_normalized, _ranges, look
+from reconciler.expansion.characters import _is_normalized, _ranges, visible_form
 from tests.expansion.building import expanded, refused, runs
 from tests.expansion.test_names import ONE_DATE
 from tests.sampling import sampled
@@ -78,7 +78,7 @@ def test_values_that_a_reader_can_tell_apart_are_not(values: list[str]) -> None:
     ("step", "digest"), sampled([(8, "d0aa65112d0ca5de"), (1, "75a00ab3e20ebc50")], every=2)
 )
 def test_what_looks_alike_is_the_same_in_every_python(step: int, digest: str) -> None:
-    seen = "\n".join(look(f"{one}.e{one}x{one}\u0323") for one in ALL[::step])
+    seen = "\n".join(visible_form(f"{one}.e{one}x{one}\u0323") for one in ALL[::step])
     assert hashlib.sha256(seen.encode()).hexdigest().startswith(digest)
 
 
@@ -103,12 +103,12 @@ def test_all_that_unicode_14_normalizes_is_listed_and_nothing_that_it_does_not_k
 )
 def test_what_normalization_makes_one_looks_alike(text: str) -> None:
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
-        assert look(unicodedata.normalize(form, text)) == look(text)
+        assert visible_form(unicodedata.normalize(form, text)) == visible_form(text)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=6))
 def test_what_is_seen_of_a_text_looks_like_it(text: str) -> None:
-    seen = look(text)
-    assert look(seen) == seen
+    seen = visible_form(text)
+    assert visible_form(seen) == seen
     assert seen == seen.strip()
     assert seen == " ".join(seen.split())

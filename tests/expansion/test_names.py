@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.expansion.characters import _is_plain, look
+from reconciler.expansion.characters import _is_plain, visible_form
 from reconciler.model import backfill_of, run_attempt, run_id, run_name, run_revision
 from reconciler.schema import validate
 from tests.expansion.building import NAME, backfill, refused, runs
@@ -18,8 +18,8 @@ ONE_DATE = {"businessDates": {"from": "2024-03-01", "to": "2024-03-01", "every":
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 KEYS = TEXT.filter(lambda key: key and key not in {"businessDate", "triggerTime"})
 MATRICES = st.dictionaries(
-    KEYS, st.lists(TEXT, min_size=1, max_size=3, unique_by=look), min_size=1, max_size=3
-).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix))
+    KEYS, st.lists(TEXT, min_size=1, max_size=3, unique_by=visible_form), min_size=1, max_size=3
+).filter(lambda matrix: len(set(map(visible_form, matrix))) == len(matrix))
 ODD = st.text("%/@#=25F 4023\t\u3000\u200b风é", max_size=6)
 
 
@@ -34,8 +34,11 @@ def read_back(name: str) -> tuple[str, list[tuple[str, str]]]:
     st.one_of(
         MATRICES,
         st.dictionaries(
-            ODD.filter(bool), st.lists(ODD, min_size=1, unique_by=look), min_size=1, max_size=2
-        ).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix)),
+            ODD.filter(bool),
+            st.lists(ODD, min_size=1, unique_by=visible_form),
+            min_size=1,
+            max_size=2,
+        ).filter(lambda matrix: len(set(map(visible_form, matrix))) == len(matrix)),
     )
 )
 @examples(300)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.expansion.common import SENSITIVE, sensitive_findings, sensitive_names
-from reconciler.model import masked
+from reconciler.model import mask_value
 from tests.building import a_run
 
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_kept_from_view_is_a_problem(spec: dict[str, Any], path: 
 
 def test_only_sensitive_values_are_masked_and_equal_ones_look_alike() -> None:
     run = a_run(parameters=(("A", "1"), ("B", "1"), ("C", "1")), sensitive=frozenset({"A"}))
-    assert run.shown_parameters() == (("A", masked("1")), ("B", "1"), ("C", "1"))
+    assert run.shown_parameters() == (("A", mask_value("1")), ("B", "1"), ("C", "1"))
     also = dict(run.shown_parameters(frozenset({"C"})))
-    assert also == {"A": masked("1"), "B": "1", "C": masked("1")}
-    assert masked("1") != masked("2")
+    assert also == {"A": mask_value("1"), "B": "1", "C": mask_value("1")}
+    assert mask_value("1") != mask_value("2")

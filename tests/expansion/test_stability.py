@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.expansion.steps import Days, Minutes, Months, Step, parse_step
 from reconciler.model import Digest
-from reconciler.times import format_instant, in_zone, occurrences, parse_instant, parse_zone
+from reconciler.times import format_instant, occurrences, parse_instant, parse_zone, zoned_time
 from tests.expansion.building import CHANGES, expanded
 from tests.sampling import examples
 
@@ -48,7 +48,7 @@ def instant(wall: datetime, zone: str) -> str:
 
 
 def wall(text: str, zone: str) -> datetime:
-    return in_zone(parse_instant(text), parse_zone(zone)).replace(tzinfo=None)
+    return zoned_time(parse_instant(text), parse_zone(zone)).replace(tzinfo=None)
 
 
 @st.composite

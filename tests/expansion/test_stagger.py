@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from reconciler.expansion.common import LAST
 from reconciler.ledger import Ledger
 from reconciler.model import Declared, EpochMs, Run, Stagger
-from reconciler.schedule import scheduled
-from reconciler.times import format_instant, in_zone, parse_zone
+from reconciler.schedule import schedule_runs
+from reconciler.times import format_instant, parse_zone, zoned_time
 from tests.expansion.building import CHANGES, DAY, MINUTE, clocks_around, expanded, refused, runs
 from tests.sampling import examples
 
@@ -21,7 +21,7 @@ HOURLY = {"from": "2024-03-01T06:00:00+08:00", "to": "2024-03-01T23:00:00+08:00"
 def before(run: Run, zone: str = "GMT+8") -> str:
     """Until when a run may be moved, on clocks."""
     assert run.stagger is not None
-    return in_zone(run.stagger.before, parse_zone(zone)).isoformat()[:16]
+    return zoned_time(run.stagger.before, parse_zone(zone)).isoformat()[:16]
 
 
 def test_without_a_stagger_runs_cannot_be_moved() -> None:
@@ -165,7 +165,9 @@ def test_a_date_that_clocks_leave_by_going_back_goes_on_afterwards(zone: str, ch
     dates = {"from": f"{change - 2 * DAY}", "to": f"{change + DAY}", "every": "1d"}
     spec = {"businessDates": dates, "stagger": "1m", "matrix": {"SITE": ["a", "b", "c"]}}
     declared = Declared(runs=runs(spec, zone), problems=(), files=(), zone=parse_zone(zone))
-    clocks = [in_zone(run.trigger_time, declared.zone) for run in scheduled(declared, EMPTY).runs]
+    clocks = [
+        zoned_time(run.trigger_time, declared.zone) for run in schedule_runs(declared, EMPTY).runs
+    ]
     assert {clock.date(): len(clocks) // 4 for clock in clocks} == {
         change + days * DAY: 3 for days in range(-1, 3)
     }
@@ -204,7 +206,7 @@ def test_an_hour_that_occurs_twice_has_each_of_its_minutes_once() -> None:
     sites = [f"s{number}" for number in range(48)]
     found = runs(spec | {"matrix": {"SITE": sites[:47]}}, "America/New_York")
     declared = Declared(runs=found, problems=(), files=(), zone=zone)
-    starts = scheduled(declared, EMPTY).runs
-    assert len({in_zone(run.trigger_time, zone).replace(tzinfo=None) for run in starts}) == 47
+    starts = schedule_runs(declared, EMPTY).runs
+    assert len({zoned_time(run.trigger_time, zone).replace(tzinfo=None) for run in starts}) == 47
     (problem,) = expanded(spec | {"matrix": {"SITE": sites}}, "America/New_York").problems
     assert "(clocks in America/New_York change then)" in problem.message

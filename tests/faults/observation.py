@@ -25,7 +25,7 @@ from reconciler.sandbox import (
     Reply,
     Sandbox,
     environment,
-    running,
+    run_sandbox,
 )
 from reconciler.sandbox.faults import FaultScript
 from tests.environments import LASTING, Setting, configuration, make_setting, runs_of_one_flow_each
@@ -99,7 +99,7 @@ def observe_all(wanted: Sequence[Cell], folder: Path) -> dict[Cell, Observation]
 def _observe(cell: Cell, folder: Path) -> Observation:
     """The command under the fault, then an apply without it."""
     sandbox = Sandbox(LASTING, faults=_arrangement(cell.column.operation))
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         settings = configuration(url, claim=CLAIM, timeout=TIMEOUT, settle=SETTLE)
         files = {"reconciler.yaml": settings, **runs_of_one_flow_each(len(RUNS))}
         setting = _Watched(sandbox, make_setting(folder, url, sandbox, files))
@@ -164,7 +164,7 @@ class _Watched:
     def _rows(self) -> dict[str, Any]:
         """What `status --format json` prints, by run."""
         options = CommonOptions(repo=self._setting.clone, quiet=True)
-        shown = report_status(options, _EVERYTHING, offline=False).shown(Format.JSON)
+        shown = report_status(options, _EVERYTHING, offline=False).render(Format.JSON)
         return {row["run"]: row for row in json.loads(shown)["runs"]}
 
     def _new_events(self) -> list[LedgerEvent]:

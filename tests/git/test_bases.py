@@ -45,9 +45,9 @@ def test_the_fork_is_where_both_histories_part(histories: tuple[Path, Path, Comm
     _, clone, fork = histories
     tip = CommitId(git(clone, "rev-parse", "main"))
     git(clone, "checkout", "--quiet", "work")
-    assert Git.at(clone).forks("origin", tip) == [fork]
+    assert Git.at(clone).find_forks("origin", tip) == [fork]
     git(clone, "merge", "--quiet", "--no-edit", "main")
-    assert Git.at(clone).forks("origin", tip) == [tip]
+    assert Git.at(clone).find_forks("origin", tip) == [tip]
 
 
 @pytest.mark.parametrize("depth", sampled([1, 2, 10], every=3))
@@ -59,7 +59,7 @@ def test_a_shallow_clone_fetches_what_it_needs_to_see_it(
     shallow = make_clone(origin, tmp_path / "ci", f"--depth={depth}", "--branch=work")
     repository = Git.at(shallow)
     repository.fetch("origin", ["main"])
-    assert repository.forks("origin", tip) == [fork]
+    assert repository.find_forks("origin", tip) == [fork]
 
 
 def test_the_merge_that_a_pipeline_checks_out_names_its_fork_itself(
@@ -77,7 +77,7 @@ def test_the_merge_that_a_pipeline_checks_out_names_its_fork_itself(
     repository = Git.at(shallow)
     repository.fetch("origin", ["main"])
     git_calls.clear()
-    assert repository.forks("origin", tip) == [base]
+    assert repository.find_forks("origin", tip) == [base]
     assert not [call for call in git_calls if "fetch" in call]
 
 
@@ -89,10 +89,10 @@ def test_what_cannot_be_seen_is_not_guessed(
     shallow = make_clone(origin, tmp_path / "ci", "--depth=1", "--branch=work")
     repository = Git.at(shallow)
     git(shallow, "fetch", "--quiet", "--depth=1", "origin", "main")
-    assert repository.forks(None, tip) is None
+    assert repository.find_forks(None, tip) is None
     git(clone, "checkout", "--quiet", "--orphan", "apart")
     commit(clone, {"apart.txt": "a\n"})
-    assert Git.at(clone).forks("origin", tip) is None
+    assert Git.at(clone).find_forks("origin", tip) is None
 
 
 def test_a_commit_is_brought_by_id_or_by_branch_and_moves_nothing(

@@ -18,7 +18,7 @@ def test_a_clean_checkout_moves_forward_with_its_files(
     repository: Git, clone: Path, ahead: CommitId
 ) -> None:
     assert repository.fast_forward_checkout("main", ahead) == FastForwarded()
-    assert repository.working_tree_commit() == ahead
+    assert repository.read_worktree_commit() == ahead
     assert (clone / "state/prod/ledger.jsonl").read_text() == "more"
     assert not repository.is_dirty()
 
@@ -48,7 +48,7 @@ def test_a_detached_head_is_left_alone(repository: Git, clone: Path, ahead: Comm
     git(clone, "switch", "--quiet", "--detach")
     result = repository.fast_forward_checkout("main", ahead)
     assert result == NotSafe(reason="no branch is checked out (detached HEAD)")
-    assert repository.working_tree_commit() != ahead
+    assert repository.read_worktree_commit() != ahead
 
 
 def test_another_branch_is_left_alone(repository: Git, clone: Path, ahead: CommitId) -> None:
@@ -64,7 +64,7 @@ def test_a_branch_with_commits_of_its_own_is_left_alone(
     own = commit(clone, {"own": "1"})
     result = repository.fast_forward_checkout("main", ahead)
     assert result == NotSafe(reason="main has commits here that the remote does not have")
-    assert repository.working_tree_commit() == own
+    assert repository.read_worktree_commit() == own
 
 
 def test_a_checkout_that_holds_the_commit_is_already_there(repository: Git, clone: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_checkout_without_a_commit_is_left_alone(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "fresh")
     fresh = Git.at(tmp_path / "fresh")
     made = fresh.commit_files(None, {"f": b""}, "m")
-    assert fresh.working_tree_commit() is None
+    assert fresh.read_worktree_commit() is None
     assert fresh.fast_forward_checkout("main", made) == NotSafe(
         reason="main has no commit here yet"
     )
@@ -89,7 +89,7 @@ def test_the_users_options_for_merges_do_not_apply(
 ) -> None:
     git(clone, "config", "branch.main.mergeOptions", "--squash --no-ff")
     assert repository.fast_forward_checkout("main", ahead) == FastForwarded()
-    assert repository.working_tree_commit() == ahead
+    assert repository.read_worktree_commit() == ahead
 
 
 def test_another_git_at_work_leaves_the_checkout_alone(
@@ -119,7 +119,7 @@ def test_a_linked_worktree_moves_alone(clone: Path, tmp_path: Path) -> None:
     git(clone, "worktree", "add", "--quiet", "-b", "side", str(tmp_path / "tree"))
     before = fingerprint(clone)
     tree = Git.at(tmp_path / "tree")
-    made = tree.commit_files(tree.working_tree_commit(), {"f": b"1"}, "m")
+    made = tree.commit_files(tree.read_worktree_commit(), {"f": b"1"}, "m")
     assert tree.fast_forward_checkout("side", made) == FastForwarded()
     assert (tmp_path / "tree/f").read_text() == "1"
     assert fingerprint(clone) == before

@@ -46,7 +46,7 @@ def test_a_bare_repository_in_a_checkout_is_a_folder_like_any_other(
         assert (found.root, found.prefix) == (clone, prefix)
         found.check_remote("origin")
         assert found.fetch("origin", ["main"])["main"] is not None
-        found.differing(found.working_tree_commit() or pytest.fail("no commit"), "team")
+        found.differing(found.read_worktree_commit() or pytest.fail("no commit"), "team")
     assert not _ran(tmp_path)
 
 
@@ -81,7 +81,7 @@ def test_filters_and_monitors_that_lie_in_the_checkout_are_not_run(
     clone: Path, tmp_path: Path, marked: str, kind: str
 ) -> None:
     repository = Git.at(clone)
-    head = repository.working_tree_commit()
+    head = repository.read_worktree_commit()
     assert head is not None
     git(clone, "config", f"filter.tidy.{kind}", marked)
     git(clone, "config", "filter.tidy.required", "true")
@@ -148,7 +148,7 @@ def test_a_repository_that_the_environment_names_with_its_working_tree_counts(
     monkeypatch.setenv("GIT_WORK_TREE", str(clone))
     repository = Git.at(clone / "triggers")
     assert (repository.root, repository.prefix) == (clone, "triggers/")
-    assert repository.working_tree_commit() == head
+    assert repository.read_worktree_commit() == head
 
 
 def test_what_wrappers_configure_in_the_environment_stays_in_force(
@@ -169,7 +169,7 @@ def test_folders_above_a_ceiling_are_not_searched(
 
 def test_a_file_that_moved_differs_where_it_was_and_where_it_is(clone: Path) -> None:
     repository = Git.at(clone)
-    head = repository.working_tree_commit()
+    head = repository.read_worktree_commit()
     assert head is not None
     git(clone, "mv", "triggers/a.yaml", "triggers/b.yaml")
     assert repository.differing(head, "triggers") == ["triggers/a.yaml", "triggers/b.yaml"]

@@ -70,7 +70,7 @@ def test_it_is_what_the_newest_marked_commit_that_changed_the_folder_has_there(
     )
     there = git(clone, "ls-tree", marked, "--", _FOLDER)
     git_calls.clear()
-    found = repository.last_written(head, _FOLDER, "Trailer")
+    found = repository.find_last_written(head, _FOLDER, "Trailer")
     assert len(git_calls) == processes
     assert (found or "") == (there.split()[2] if there else "")
 
@@ -79,7 +79,7 @@ def test_nothing_is_said_of_a_folder_that_no_marked_commit_changed(
     repository: Git, clone: Path
 ) -> None:
     head = CommitId(commit(clone, {"state/prod2/ledger.jsonl": "{}\n"}, _MARKED))
-    assert repository.last_written(head, _FOLDER, "Trailer") is None
+    assert repository.find_last_written(head, _FOLDER, "Trailer") is None
 
 
 def test_what_a_fetch_has_brought_and_which_traces_there_are_is_asked_for_at_once(

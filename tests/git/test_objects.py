@@ -80,7 +80,7 @@ def test_an_empty_manifest_costs_no_process_more(
         tree, files = CommittedBooks(repository, head), CommittedFiles(repository)
         environment = files.configuration(tree, "here").environments["prod"]
         git_calls.clear()
-        files.declared(environment, tree, Ceiling())
+        files.read_declared(environment, tree, Ceiling())
         counts.append(len(git_calls))
     assert counts[0] == counts[1]
 
@@ -203,7 +203,7 @@ def test_a_tree_shows_what_is_named_so_in_any_folder(
     made = repository.commit_files(None, dict.fromkeys(_ODD_NAMES, b""), "m")
     entries = repository.list_tree(made)
     wanted = [one for one in entries if one.path.rpartition("/")[2].startswith(names)]
-    found = repository.read_tree(made).beginning(*names)
+    found = repository.read_tree(made).entries_beginning(*names)
     assert sorted(one.path for one in found) == sorted(one.path for one in wanted)
 
 
@@ -222,7 +222,7 @@ def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
     listing = "".join(map(record.format, range(10_000))).encode()
     large = tree.Tree(listing)
     assert [one.path for one in large.under("src/00042")] == ["src/00042/x"]
-    assert large.beginning("ledger") == []
+    assert large.entries_beginning("ledger") == []
     assert len(taken) == 1
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.git import Git
-from reconciler.git.packets import listening
+from reconciler.git.packets import listen_to_packets
 from reconciler.git.remote import HEAD, fetch_refs
 from tests.repositories import git
 
 
 def _heard(repository: Git) -> str | None:
-    with listening() as packets:
+    with listen_to_packets() as packets:
         fetch_refs(repository.root, "origin", [HEAD], packets)
         return packets.default()
 

@@ -17,7 +17,7 @@ from reconciler.git import (
     PushUnclear,
 )
 from reconciler.git.causes import advice
-from reconciler.git.endpoints import addresses
+from reconciler.git.endpoints import read_addresses
 from reconciler.git.sending import Heard, PushAnswer, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 from tests.sampling import sampled
@@ -265,7 +265,7 @@ def test_a_push_that_goes_to_a_fork_is_a_refusal_that_names_both_addresses(
 def test_the_addresses_are_shown_without_credentials(clone: Path) -> None:
     git(clone, "remote", "set-url", "origin", "https://ana:hunter2@a.example/x")
     git(clone, "remote", "set-url", "--push", "origin", "https://ben:hunter3@b.example/x")
-    found = addresses(clone, "origin")
+    found = read_addresses(clone, "origin")
     assert found.differ
     assert "hunter" not in found.difference
 

@@ -34,13 +34,13 @@ def test_a_remote_is_known_by_its_exact_name(repository: Git) -> None:
 def test_the_remotes_own_default_branch_comes_first(repository: Git, origin: Path) -> None:
     git(origin, "branch", "trunk", "main")
     git(origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
-    assert repository.default_branch("origin") == "trunk"
+    assert repository.ask_default_branch("origin") == "trunk"
 
 
 def test_then_the_remotes_only_branch(repository: Git, origin: Path, clone: Path) -> None:
     git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
     git(clone, "switch", "--quiet", "--detach")
-    assert repository.default_branch("origin") == "main"
+    assert repository.ask_default_branch("origin") == "main"
 
 
 def test_then_main_whatever_branch_this_clone_works_on(
@@ -50,7 +50,7 @@ def test_then_main_whatever_branch_this_clone_works_on(
     git(origin, "branch", "feature", "main")
     git(clone, "fetch", "--quiet")
     git(clone, "switch", "--quiet", "--create", "work", "--track", "origin/feature")
-    assert repository.default_branch("origin") == "main"
+    assert repository.ask_default_branch("origin") == "main"
 
 
 def test_if_nothing_says_which_branch_the_error_says_what_to_set(
@@ -61,7 +61,7 @@ def test_if_nothing_says_which_branch_the_error_says_what_to_set(
     git(origin, "branch", "--move", "main", "another")
     git(clone, "switch", "--quiet", "--detach")
     with pytest.raises(GitError, match="origin has 2 branches") as caught:
-        repository.default_branch("origin")
+        repository.ask_default_branch("origin")
     assert "git: {branch: NAME}" in str(caught.value.hint)
 
 
@@ -69,7 +69,7 @@ def test_an_empty_remote_is_a_clear_error(repository: Git, clone: Path, tmp_path
     git(tmp_path, "init", "--quiet", "--bare", "empty.git")
     git(clone, "remote", "add", "empty", str(tmp_path / "empty.git"))
     with pytest.raises(GitError, match="empty has no branch yet") as raised:
-        repository.default_branch("empty")
+        repository.ask_default_branch("empty")
     assert "git push empty HEAD. Until then, plan and status take --offline" in str(
         raised.value.hint
     )
@@ -131,7 +131,7 @@ def test_a_shallow_clone_on_a_detached_head_fetches_and_stays_shallow(
     git(shallow, "switch", "--quiet", "--detach")
     tip = _push_more(origin, tmp_path / "other")
     repository = Git.at(shallow)
-    assert repository.default_branch("origin") == "main"
+    assert repository.ask_default_branch("origin") == "main"
     assert repository.fetch("origin", ["main"]) == {"main": tip}
     assert git(shallow, "rev-list", "--count", tip) == "2"
     assert git(shallow, "rev-parse", "--is-shallow-repository") == "true"
@@ -178,7 +178,7 @@ def test_a_remote_that_is_gone_is_a_clear_error(
         repository.fetch("origin", ["main"])
     assert "git remote -v" in str(caught.value.hint)
     with pytest.raises(GitError, match="origin could not be read"):
-        repository.default_branch("origin")
+        repository.ask_default_branch("origin")
 
 
 def test_a_remote_that_was_never_set_up_is_a_clear_error(repository: Git) -> None:
@@ -199,7 +199,7 @@ def test_a_remotes_name_is_never_read_as_an_option(
     with pytest.raises(GitError, match="could not be read"):
         repository.fetch(remote, ["main"])
     with pytest.raises(GitError, match="could not be read"):
-        repository.default_branch(remote)
+        repository.ask_default_branch(remote)
     assert not (clone / "hacked").exists()
 
 

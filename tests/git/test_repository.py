@@ -41,7 +41,7 @@ def test_a_linked_worktree_is_a_repository_with_its_own_top(clone: Path, tmp_pat
     git(clone, "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
     inside = Git.at(tmp_path / "tree" / "state")
     assert inside == Git(root=tmp_path / "tree", prefix="state/")
-    assert inside.working_tree_commit() == git(clone, "rev-parse", "HEAD")
+    assert inside.read_worktree_commit() == git(clone, "rev-parse", "HEAD")
 
 
 def test_a_folder_outside_any_repository_is_a_clear_error(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_hooks_variables_for_another_repository_are_not_followed(
     monkeypatch.setenv("GIT_NAMESPACE", "elsewhere")
     repository = Git.at(clone)
     assert repository.root == clone
-    assert repository.working_tree_commit() == head
+    assert repository.read_worktree_commit() == head
     assert repository.is_ancestor(repository.commit_files(head, {"f": b""}, "m"), head) is False
     assert repository.fetch("origin", ["main"])["main"] is not None
 
@@ -107,7 +107,8 @@ def test_it_works_from_inside_a_real_hook(clone: Path) -> None:
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from pathlib import Path\nfrom reconciler.git import Git\n"
         "repository = Git.at(Path('.'))\n"
-        "made = repository.commit_files(repository.working_tree_commit(), {'by-hook': b'1'}, 'm')\n"
+        "parent = repository.read_worktree_commit()\n"
+        "made = repository.commit_files(parent, {'by-hook': b'1'}, 'm')\n"
         "Path('.git/made').write_text(made)\n"
     )
     (clone / ".git" / "hook.py").write_text(script)

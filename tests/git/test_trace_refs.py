@@ -35,11 +35,11 @@ def _push(repository: Git, text: str) -> PushResult:
     """Push a ledger and its trace together."""
     before = repository.fetch("origin", ["main"])["main"]
     made = repository.commit_files(before, {f"{FOLDER}/ledger.jsonl": text.encode()}, "m")
-    trace = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    trace = repository.make_next_trace("origin", NAME, made, FOLDER, _continues(repository))
     assert trace is not None
     result = repository.push("origin", made, "main", expected=before, timeout=60, trace=trace)
     if isinstance(result, PushLanded) and result.with_trace:
-        repository.remember_next(NAME, trace.tree, repository.remembered(NAME), trace)
+        repository.remember_next(NAME, trace.tree, repository.read_remembered(NAME), trace)
     return result
 
 
@@ -171,11 +171,11 @@ def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
         other.fetch("origin", ["main"])["main"], {f"{FOLDER}/ledger.jsonl": b"12"}, "m"
     )
     git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
-    trace = other.next_trace("origin", NAME, made, FOLDER, _continues(other))
+    trace = other.make_next_trace("origin", NAME, made, FOLDER, _continues(other))
     result = other.push("origin", made, "main", expected=CommitId(before), timeout=60, trace=trace)
     assert result == PushLanded()
     assert _kept(origin) == ["1"]
-    assert other.next_trace("origin", NAME, made, FOLDER, _continues(other)) is not None
+    assert other.make_next_trace("origin", NAME, made, FOLDER, _continues(other)) is not None
 
 
 @pytest.mark.parametrize("is_behind", [False, True])
@@ -183,9 +183,9 @@ def test_a_trace_is_noted_though_the_clone_remembers_something_else_meanwhile(
     repository: Git, git_calls: list[Sequence[str]], is_behind: bool
 ) -> None:
     assert _push(repository, "1") == PushLanded(with_trace=True)
-    before = repository.remembered(NAME)
+    before = repository.read_remembered(NAME)
     made = _ledger(repository, "12")
-    trace = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    trace = repository.make_next_trace("origin", NAME, made, FOLDER, _continues(repository))
     assert trace is not None
     if is_behind:
         git(repository.root, "update-ref", f"{SEEN}/{NAME}", f"{made}^{{tree}}")
@@ -206,16 +206,16 @@ def test_what_is_known_of_the_traces_is_not_asked_for_again(
     assert _push(repository, "1") == PushLanded(with_trace=True)
     known = repository.fetch_shared("origin", "main", []).traces
     made = _ledger(repository, "12")
-    asked = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    asked = repository.make_next_trace("origin", NAME, made, FOLDER, _continues(repository))
     assert asked is not None
     git_calls.clear()
-    told = repository.next_trace("origin", NAME, made, FOLDER, lambda *_: True, known)
+    told = repository.make_next_trace("origin", NAME, made, FOLDER, lambda *_: True, known)
     assert told is not None
     assert (told.move.ref, told.move.expected) == (asked.move.ref, asked.move.expected)
     assert [call[2] for call in git_calls] == ["commit-tree"]
     later = known.with_kept("origin", f"kept/origin/{NAME}", ObjectId(told.move.commit), told.tree)
     git_calls.clear()
-    assert repository.next_trace("origin", NAME, made, FOLDER, lambda *_: True, later) is None
+    assert repository.make_next_trace("origin", NAME, made, FOLDER, lambda *_: True, later) is None
     assert repository.keep("origin", NAME, made, FOLDER, lambda *_: True, later) is None
     assert not git_calls
 

@@ -10,9 +10,9 @@ from reconciler.git.causes import advice, cause_kind
 from reconciler.git.command import run_git
 from reconciler.git.said import (
     MOST_BYTES,
+    clean_words,
     keep_both_ends,
     mentioned_address,
-    readable,
     remote_words,
     without_credentials,
 )
@@ -47,12 +47,15 @@ def test_an_address_without_credentials_stays_as_it_is(said: str) -> None:
 
 def test_escapes_and_control_characters_do_not_reach_the_terminal() -> None:
     assert (
-        readable(b"\x1b[31mremote: \x1b[1mNo\x1b[0m\x07!\x1b]0;title\n") == "remote: No ! ]0;title"
+        clean_words(b"\x1b[31mremote: \x1b[1mNo\x1b[0m\x07!\x1b]0;title\n")
+        == "remote: No ! ]0;title"
     )
 
 
 def test_gits_advice_for_people_at_a_prompt_is_left_out() -> None:
-    assert readable(b"error: no\nhint: use git pull\n\nfatal: end   \n") == "error: no\nfatal: end"
+    assert (
+        clean_words(b"error: no\nhint: use git pull\n\nfatal: end   \n") == "error: no\nfatal: end"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,7 @@ def test_a_long_answer_of_a_hostile_server_costs_no_more_than_its_length(
 def _cost_of_reading(said: bytes) -> float:
     """Processor seconds."""
     began = process_time()
-    shown = readable(said)
+    shown = clean_words(said)
     remote_words(shown)
     advice(shown[:MOST_BYTES])
     cause_kind(shown[:MOST_BYTES])
@@ -115,14 +118,14 @@ def test_a_password_is_struck_out_up_to_the_last_sign_that_may_end_it(
 
 
 def test_of_a_long_answer_both_ends_are_kept_and_no_word_is_cut() -> None:
-    shown = readable(keep_both_ends(b"remote: no\nssh://u:s3c", b"ret@h x\nfatal: end\n", 7_000))
+    shown = clean_words(keep_both_ends(b"remote: no\nssh://u:s3c", b"ret@h x\nfatal: end\n", 7_000))
     assert shown.split("\n") == [
         "remote: no",
         "(7016 bytes of what git said are left out here)",
         " x",
         "fatal: end",
     ]
-    assert readable(keep_both_ends(b"ssh://u:s3c", b"ret@h", 1)) == (
+    assert clean_words(keep_both_ends(b"ssh://u:s3c", b"ret@h", 1)) == (
         "(17 bytes of what git said are left out here)"
     )
 

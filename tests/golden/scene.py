@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, run_sandbox
 from tests.acceptance.scene import check_document
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import PROJECT, commit, git
@@ -104,7 +104,7 @@ def outputs(folder: Path) -> Mapping[str, str]:
     flows = {3377: FlowOptions(ends=ends, run_seconds=0.0)}
     clock = Clock()
     sandbox = Sandbox(SandboxOptions(flows=flows, run_seconds=0.0), clock=clock)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {
             "reconciler.yaml": _CONFIGURATION.format(url=url),
             "triggers/report.yaml": _REPORT,

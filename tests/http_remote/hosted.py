@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import LASTING, Done, Setting, configuration, make_setting
 from tests.http_remote.account import ANA, STRANGER
 from tests.http_remote.web_server import WebServer
@@ -64,7 +64,7 @@ def hosted(
 ) -> Iterator[Hosted]:
     """Everything running; the clone has Ana's name and password in its remote's URL."""
     sandbox = Sandbox(LASTING)
-    with running(sandbox) as gateway, WebServer(folder / "web", folder / "all", ANA) as server:
+    with run_sandbox(sandbox) as gateway, WebServer(folder / "web", folder / "all", ANA) as server:
         # The configuration ends with its limits.
         limits = f"      concurrency: {concurrency}\n"
         content = configuration(gateway, claim=claim, timeout=3) + limits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Fault, Sandbox, running
+from reconciler.sandbox import Fault, Sandbox, run_sandbox
 from tests.environments import (
     LASTING,
     Clock,
@@ -29,7 +29,7 @@ RUNS, APPLIERS = 3, 4
 @pytest.fixture
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
     isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {
             **runs_of_one_flow_each(RUNS),
             "reconciler.yaml": configuration(url, claim=30, timeout=3),
@@ -103,7 +103,7 @@ def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started
     clock = Clock()
     sandbox = Sandbox(LASTING, clock=clock)
     sandbox.add_fault(Fault(on="trigger", call_after=kill))
-    with running(sandbox) as url, ExitStack() as things:
+    with run_sandbox(sandbox) as url, ExitStack() as things:
         files = {
             **runs_of_one_flow_each(RUNS),
             "reconciler.yaml": configuration(url, claim=120, timeout=20),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import (
     LASTING,
     assert_each_started_once,
@@ -23,7 +23,7 @@ def test_a_slow_push_makes_the_next_claim_longer_and_says_what_to_raise(
 ) -> None:
     isolate(monkeypatch, tmp_path)
     sandbox = Sandbox(LASTING)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {
             **runs_of_one_flow_each(RUNS),
             "reconciler.yaml": configuration(url, claim=1, timeout=0.5),

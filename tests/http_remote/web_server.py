@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from reconciler.sandbox.server import serving
+from reconciler.sandbox.server import serve_app
 from tests.http_remote.account import Account
 from tests.http_remote.git_backend import GitBackend
 
@@ -44,7 +44,7 @@ class WebServer:
 
     def start(self) -> None:
         """Start the server and wait until it listens."""
-        self._serving.enter_context(serving(self._backend, host=_LOOPBACK, port=self.port))
+        self._serving.enter_context(serve_app(self._backend, host=_LOOPBACK, port=self.port))
 
     def stop(self) -> None:
         """Stop the server if it runs. Whoever is connected loses the connection."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox import Fault, FlowOptions, Sandbox, SandboxOptions, Status, run_sandbox
 from tests.environments import (
     LASTING,
     Clock,
@@ -84,7 +84,7 @@ def test_killed_at_any_request_each_run_is_started_once(
     sandbox = Sandbox(LASTING, clock=clock)
     before, after = (kill, None) if moment == "before" else (None, kill)
     sandbox.add_fault(Fault(on="any", after=request_number, call_before=before, call_after=after))
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = _setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply")
         victim.append(process.pid)
@@ -122,7 +122,7 @@ def _see_through(folder: Path, kill_at: int | None, moment: str) -> tuple[Settin
     if kill_at is not None:
         before, after = (kill, None) if moment == "before" else (None, kill)
         sandbox.add_fault(Fault(on="any", after=kill_at, call_before=before, call_after=after))
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = _setting(folder, url, sandbox, {"triggers/all.yaml": _IMPORT_AND_REPORT})
         process = setting.start("apply", "--wait")
         victim.append(process.pid)
@@ -173,7 +173,7 @@ def test_killed_at_any_git_command_each_run_is_started_once(
 def _commands_of_an_apply(folder: Path) -> list[str]:
     """The first word of each that names a command, in their order."""
     sandbox = Sandbox(LASTING)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = _setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, "never"))
         _, stderr = process.communicate(timeout=PATIENCE)
@@ -186,7 +186,7 @@ def _commands_of_an_apply(folder: Path) -> list[str]:
 def _kill_at_git_command(parent: Path, moment: str, number: int) -> None:
     folder, clock = parent / f"{moment}-{number}", Clock()
     sandbox = Sandbox(LASTING, clock=clock)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = _setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, f"{moment} {number}"))
         process.communicate(timeout=PATIENCE)

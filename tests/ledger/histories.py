@@ -55,7 +55,7 @@ def histories(draw: st.DrawFn, longest: int = 12, runs: tuple[Run, ...] = RUNS) 
         run, claim = draw(st.sampled_from(runs)), draw(st.sampled_from(["c1", "c2", "c3"]))
         event = draw(st.sampled_from(possible_events(ledger, run, claim)))
         history.append(event)
-        ledger = ledger.extended([event])
+        ledger = ledger.with_events([event])
     return history
 
 

@@ -25,7 +25,7 @@ def folded_in_full(history: list[Event]) -> dict[RunId, FullRecord]:
     records: dict[RunId, FullRecord] = {}
     for event in history:
         if not isinstance(event, Claim):
-            records[event.run] = with_outcome(records.get(event.run), event).full()
+            records[event.run] = with_outcome(records.get(event.run), event).full_value()
             continue
         for run, claimed in event.runs.items():
             if run not in records or records[run].phase not in STARTED:
@@ -48,9 +48,9 @@ def test_what_is_kept_briefly_is_what_a_full_record_says(history: list[Event]) -
     full = folded_in_full(history)
     assert list(ledger.records) == list(full)
     for run, record in ledger.records.items():
-        assert record.full() == full[run]
+        assert record.full_value() == full[run]
         assert record == full[run]
-        assert hash(record.full()) == hash(record) if record.evidence is None else True
+        assert hash(record.full_value()) == hash(record) if record.evidence is None else True
         for name in FullRecord.__struct_fields__:
             assert getattr(record, name) == getattr(full[run], name), name
         for name in ("instance", "instances", "triggered_at", "started_twice", "may_have_started"):
@@ -65,8 +65,8 @@ def test_and_so_it_is_whatever_event_comes_next(history: list[Event], data: st.D
     for event in outcomes:
         record = ledger.records.get(event.run)
         if isinstance(record, BriefRecord):
-            after = record.after(event)
-            assert after is None or after.full() == with_outcome(record.full(), event)
+            after = record.with_event(event)
+            assert after is None or after.full_value() == with_outcome(record.full_value(), event)
 
 
 @pytest.mark.parametrize("status", [1, "SUCCESS", "success"])

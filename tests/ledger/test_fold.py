@@ -105,7 +105,7 @@ def test_a_run_ends_when_its_end_was_first_recorded_and_not_when_it_is_said_agai
     ledger = a_ledger(a_claim(RUN), a_triggered(RUN), ended)
     assert ledger.records[RUN.id].ended_at == ended.at
     assert ledger.holds(again)
-    assert ledger.extended([again]).records[RUN.id].ended_at == ended.at
+    assert ledger.with_events([again]).records[RUN.id].ended_at == ended.at
     assert a_ledger(a_claim(RUN), a_triggered(RUN)).records[RUN.id].ended_at is None
 
 
@@ -193,7 +193,7 @@ def test_another_instance_is_another_start_though_it_was_only_inferred() -> None
 def test_what_was_inferred_and_is_now_certain_keeps_speaking_for_the_run() -> None:
     inferred = a_triggered(RUN, "3377-1", "c1", inferred=True)
     ledger = a_ledger(a_claim(RUN), inferred, a_triggered(RUN, "3377-2", "c2"))
-    record = ledger.extended([a_triggered(RUN, "3377-1", "c3")]).records[RUN.id]
+    record = ledger.with_events([a_triggered(RUN, "3377-1", "c3")]).records[RUN.id]
     assert [(one.claim, one.instance) for one in record.starts] == [
         ("c3", "3377-1"),
         ("c2", "3377-2"),
@@ -210,22 +210,22 @@ def test_what_was_inferred_and_then_told_by_its_applier_is_one_of_two_starts() -
 
 def test_a_person_settles_a_run_that_was_started_twice_by_choosing_an_instance() -> None:
     ledger = a_ledger(*TAKEN, LATE, a_triggered(RUN, "3377-2", "c2"))
-    record = ledger.extended([a_resolved(RUN, "3377-2")]).records[RUN.id]
+    record = ledger.with_events([a_resolved(RUN, "3377-2")]).records[RUN.id]
     assert record.instances == ("3377-2", "3377-1")
     assert (record.acknowledged, record.started_twice) == (True, False)
     assert (record.state(LATER), record.error) == (RunState.TRIGGERED, None)
     assert "3377-1" in record.evidence["settled"]  # it stays known, and is no error any more
-    assert ledger.extended([a_resolved(RUN, "3377-2"), LATE]).records[RUN.id] == record
+    assert ledger.with_events([a_resolved(RUN, "3377-2"), LATE]).records[RUN.id] == record
     for other in (a_resolved(RUN, "3377-9"), a_resolved(RUN)):
-        assert ledger.extended([other]).records[RUN.id].started_twice
+        assert ledger.with_events([other]).records[RUN.id].started_twice
 
 
 def test_a_third_start_is_said_though_a_person_has_settled_two() -> None:
     two = a_ledger(*TAKEN, LATE, a_triggered(RUN, "3377-2", "c2"), a_resolved(RUN, "3377-2"))
-    third = two.extended([a_triggered(RUN, "3377-3", "c3")]).records[RUN.id]
+    third = two.with_events([a_triggered(RUN, "3377-3", "c3")]).records[RUN.id]
     assert third.started_twice
     assert third.instances == ("3377-2", "3377-1", "3377-3")
-    again = two.extended([LATE]).records[RUN.id]  # nothing new
+    again = two.with_events([LATE]).records[RUN.id]  # nothing new
     assert not again.started_twice
 
 
@@ -237,7 +237,7 @@ def test_so_is_the_start_of_a_claim_that_was_open_while_a_person_settled_two_oth
     settled = msgspec.structs.replace(a_resolved(RUN, "3377-1"), claim=Nonce("c0"))
     two = a_ledger(a_claim(RUN), *older, settled)
     assert two.records[RUN.id].acknowledged
-    assert two.extended([a_triggered(RUN, "3377-3")]).records[RUN.id].started_twice
+    assert two.with_events([a_triggered(RUN, "3377-3")]).records[RUN.id].started_twice
 
 
 def test_a_claim_that_has_lapsed_has_expired_then_at_the_latest() -> None:
@@ -335,7 +335,7 @@ def test_a_start_whose_time_cannot_be_told_is_an_error_of_the_ledger() -> None:
 @given(histories(), st.integers(0, 12))
 def test_a_ledger_may_be_folded_in_two_parts(history: list[Event], cut: int) -> None:
     whole = Ledger.of(history)
-    parts = Ledger.of(history[:cut]).extended(history[cut:])
+    parts = Ledger.of(history[:cut]).with_events(history[cut:])
     assert (parts.records, parts.claims, parts.length) == (
         whole.records,
         whole.claims,
@@ -347,7 +347,7 @@ def test_a_ledger_may_be_folded_in_two_parts(history: list[Event], cut: int) -> 
 def test_extending_a_ledger_leaves_the_old_one_as_it_was(history: list[Event]) -> None:
     old = Ledger.of(history)
     records, claims = dict(old.records), dict(old.claims)
-    old.extended([a_claim(claim="new"), a_triggered(RUNS[0], "3377-new")])
+    old.with_events([a_claim(claim="new"), a_triggered(RUNS[0], "3377-new")])
     assert (old.records, old.claims, old.length) == (records, claims, len(history))
 
 
@@ -355,7 +355,7 @@ def test_extending_a_ledger_leaves_the_old_one_as_it_was(history: list[Event]) -
 def test_an_event_that_was_recorded_twice_says_no_more_than_once(history: list[Event]) -> None:
     assume(history)
     once, event = Ledger.of(history), history[-1]
-    twice = once.extended([event])
+    twice = once.with_events([event])
     assert (twice.records, twice.claims) == (once.records, once.claims)
 
 
@@ -370,7 +370,7 @@ def test_a_ledger_that_holds_an_event_is_not_changed_by_it(history: list[Event])
     assume(history)
     before, event = Ledger.of(history[:-1]), history[-1]
     if before.holds(event):
-        assert before.extended([event]).records == before.records
+        assert before.with_events([event]).records == before.records
 
 
 @given(histories())
@@ -387,7 +387,7 @@ def test_a_run_that_was_started_stays_started(first: list[Event], more: list[Eve
     ledger = before
     for event in more:
         try:
-            ledger = ledger.extended([event])
+            ledger = ledger.with_events([event])
         except LedgerError:  # the second history may contradict the first
             continue
     for run, record in before.records.items():
@@ -411,7 +411,7 @@ def test_an_outcome_of_an_older_claim_changes_nothing(history: list[Event], outc
         ]
         for claim in older:
             event = outcome(run, claim)
-            assert ledger.extended([event]).records == ledger.records
+            assert ledger.with_events([event]).records == ledger.records
             assert ledger.holds(event)
 
 
@@ -478,7 +478,7 @@ def test_a_decision_about_an_older_claim_decides_nothing_about_the_newest() -> N
     run = RUNS[0]
     claimed_again = Ledger.of([a_claim(run), an_absent(run), a_claim(run, claim="c2")])
     judged = msgspec.structs.replace(a_resolved(run), claim=Nonce("c1"))
-    assert claimed_again.extended([judged]).records == claimed_again.records
+    assert claimed_again.with_events([judged]).records == claimed_again.records
 
 
 def test_an_adopted_run_is_started_under_no_claim_that_could_tell_its_age() -> None:
@@ -507,9 +507,9 @@ def test_an_adoption_stands_for_a_claim_with_its_service_and_stagger() -> None:
 
 def test_a_claim_does_not_undo_an_adoption_and_a_second_start_beside_it_is_said() -> None:
     adopted = Ledger.of([an_adopted(RUN)])
-    assert adopted.extended([a_claim(RUN)]).records == adopted.records
-    assert adopted.extended([an_adopted(RUN, claim="a2")]).records == adopted.records
-    twice = adopted.extended([a_claim(RUN), a_triggered(RUN, "3377-2")]).records[RUN.id]
+    assert adopted.with_events([a_claim(RUN)]).records == adopted.records
+    assert adopted.with_events([an_adopted(RUN, claim="a2")]).records == adopted.records
+    twice = adopted.with_events([a_claim(RUN), a_triggered(RUN, "3377-2")]).records[RUN.id]
     assert twice.started_twice
     assert twice.error == "started twice: as 3377-1 under claim a1 and as 3377-2 under claim c1"
     other = Ledger.of([a_claim(RUN), a_triggered(RUN, "3377-2"), an_adopted(RUN)])

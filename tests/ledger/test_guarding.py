@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, way_back
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, undo_advice
 from reconciler.model import Problem
 
 LINES = [f'{{"line":{number}}}\n'.encode() for number in range(6)]
@@ -78,7 +78,10 @@ def test_a_merge_conflict_is_called_so() -> None:
         for branch in (theirs, LINES[0]):
             (problem,) = problems({"s": {ACTIVE: text}}, {"s": {ACTIVE: branch}})
             assert problem.message.startswith("a merge conflict stands in the ledger: only the ")
-            assert (problem.place.line, way_back(problem)) == (2, "`git checkout origin/main -- s`")
+            assert (problem.place.line, undo_advice(problem)) == (
+                2,
+                "`git checkout origin/main -- s`",
+            )
 
 
 def test_the_way_back_is_a_command() -> None:

@@ -19,7 +19,7 @@ from reconciler.manifest.read import VERBATIM
 from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.schema import SCHEMAS, SchemaName, load_schema, schema_text, validate
 from reconciler.schema.formats import FORMATS, conforms
-from reconciler.schema.phrasing import find_wrong
+from reconciler.schema.phrasing import schema_findings
 from tests.corpus.examples import CORPUS, source
 from tests.sampling import examples
 
@@ -74,7 +74,9 @@ FILES = sorted(CORPUS.rglob("*.yaml"))
 def test_both_validators_agree_on_every_document_of_the_corpus() -> None:
     for path in FILES:
         for name, document in documents(path):
-            assert accepts(name, document.value) == (not find_wrong(name, document.value)), path
+            assert accepts(name, document.value) == (not schema_findings(name, document.value)), (
+                path
+            )
 
 
 def subvalues(value: Any) -> Iterator[Any]:
@@ -129,7 +131,7 @@ def test_both_validators_agree_on_documents_with_an_odd_value_somewhere(
     where = data.draw(st.sampled_from(containers))
     key = data.draw(st.sampled_from([*where, "extra", "Extra\n", ""]))
     where[key] = data.draw(ODD)
-    assert accepts(name, value) == (not find_wrong(name, value))
+    assert accepts(name, value) == (not schema_findings(name, value))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -292,7 +294,7 @@ def test_a_plan_of_one_or_several_environments_conforms() -> None:
 def test_a_value_that_only_jsonschema_rs_refuses_is_not_let_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconciler.schema.phrasing.find_wrong", lambda *_: ())
+    monkeypatch.setattr("reconciler.schema.phrasing.schema_findings", lambda *_: ())
     (finding,) = validate("trigger", {})
     assert finding.code == "schema"
 

@@ -24,7 +24,7 @@ from reconciler.manifest.read import VERBATIM
 from reconciler.model import Source
 from reconciler.schema import SCHEMAS, SchemaName, _validator, load_schema
 from reconciler.schema.paths import Path
-from reconciler.schema.phrasing import find_wrong
+from reconciler.schema.phrasing import schema_findings
 from tests.corpus.examples import CORPUS
 from tests.sampling import examples
 
@@ -47,7 +47,7 @@ def documents(name: SchemaName) -> list[tuple[Any, list[Path]]]:
             Source(path=path, content=(CORPUS / path).read_bytes()), VERBATIM
         )[0]
     ]
-    assert not any(find_wrong(name, value) for value in values)
+    assert not any(schema_findings(name, value) for value in values)
     return [(value, list(leaves(value, ()))) for value in values]
 
 
@@ -94,7 +94,7 @@ def changed(draw: st.DrawFn, name: SchemaName) -> Any:
 
 
 def check(name: SchemaName, value: Any) -> None:
-    assert _validator(name).is_valid(value) == (not find_wrong(name, value))
+    assert _validator(name).is_valid(value) == (not schema_findings(name, value))
 
 
 @examples(120)
@@ -116,7 +116,7 @@ def test_a_validator_of_others_finds_what_ours_finds_besides_formats(name: Schem
         for path in paths:
             for odd in "\n\x1c\x85\u0660\ufeff":
                 with replaced(value, path, odd):
-                    ours = [one for one in find_wrong(name, value) if one.code != "format"]
+                    ours = [one for one in schema_findings(name, value) if one.code != "format"]
                     assert theirs.is_valid(value) == (not ours), (path, odd)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from reconciler.apply.news import NewsOfRun, Share, a_test
+from reconciler.apply.news import NewsOfRun, Share, make_test_share
 from reconciler.ledger.records import FullRecord, Phase, Start
 from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.notify.message import MOST_RUNS, Postmark, body, sign_body
@@ -101,7 +101,7 @@ def test_a_card_says_the_same() -> None:
 
 
 def test_json_conforms_to_its_schema() -> None:
-    for what in (told(EVERY), a_test("prod")):
+    for what in (told(EVERY), make_test_share("prod")):
         assert validate("notification", made(WebhookFormat.JSON, what)) == ()
 
 
@@ -161,7 +161,7 @@ def test_a_job_whose_url_could_end_its_link_gets_none(job: str) -> None:
 
 
 def test_slack_shows_no_page_that_a_message_links_to() -> None:
-    message = made(WebhookFormat.SLACK, a_test("prod"))
+    message = made(WebhookFormat.SLACK, make_test_share("prod"))
     assert message["unfurl_links"] is message["unfurl_media"] is False
 
 
@@ -192,7 +192,7 @@ def test_what_the_documents_verify_with_takes_a_message_once_and_as_it_was_sent(
 
 
 def test_the_signature_is_over_every_byte() -> None:
-    content = body(WebhookFormat.JSON, a_test("prod"), POSTMARK)
+    content = body(WebhookFormat.JSON, make_test_share("prod"), POSTMARK)
     # printf %s CONTENT | openssl dgst -sha256 -hmac key
     assert sign_body("key", b"The quick brown fox jumps over the lazy dog") == (
         "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"

@@ -11,7 +11,7 @@ import cmarkgfm  # type: ignore[import-untyped] # it has no types
 import pytest
 from cmarkgfm.cmark import Options  # type: ignore[import-untyped] # the same
 
-from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, run_sandbox
 from tests.backfills.running import always_alike
 from tests.environments import make_setting
 from tests.page.chromium import Page, file_url
@@ -80,7 +80,7 @@ def pictures_of(page: Page, folder: Path) -> dict[str, bytes]:
 def _markdown(folder: Path) -> tuple[str, str]:
     ends = (Status.SUCCESS, Status.FAIL, Status.SUCCESS, Status.SUCCESS, Status.SUCCESS)
     sandbox = Sandbox(SandboxOptions(flows={3377: FlowOptions(ends=ends, run_seconds=0.0)}))
-    with pytest.MonkeyPatch.context() as patch, running(sandbox) as url:
+    with pytest.MonkeyPatch.context() as patch, run_sandbox(sandbox) as url:
         isolate(patch, folder)
         files = {"triggers/solar/june.yaml": _SOLAR.format(last=30)}
         setting = make_setting(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
 from reconciler.render.page.columns import offsets
-from reconciler.times import in_zone, parse_instant, parse_zone
+from reconciler.times import parse_instant, parse_zone, zoned_time
 
 FIRST, LAST = (parse_instant(f"{year}-06-01T00:00:00Z") for year in (2019, 2025))
 ZONES = ("GMT+8", "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -27,7 +27,7 @@ def test_the_offsets_are_those_of_the_zone_at_any_time(name: str, instant: int) 
     zone = parse_zone(name)
     found = _found(name)
     at = bisect_right([since for since, _ in found], instant) - 1
-    expected = in_zone(EpochMs(instant), zone).utcoffset()
+    expected = zoned_time(EpochMs(instant), zone).utcoffset()
     assert timedelta(seconds=found[max(at, 0)][1]) == expected
 
 
@@ -35,7 +35,7 @@ def test_the_offsets_are_those_of_the_zone_at_any_time(name: str, instant: int) 
 def test_an_offset_counts_from_the_very_second_on(name: str) -> None:
     zone = parse_zone(name)
     for since, seconds in _found(name)[1:]:
-        before, after = (in_zone(EpochMs(one), zone).utcoffset() for one in (since - 1, since))
+        before, after = (zoned_time(EpochMs(one), zone).utcoffset() for one in (since - 1, since))
         assert after == timedelta(seconds=seconds) != before
 
 

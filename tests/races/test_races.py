@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Sandbox, run_sandbox
 from tests.environments import (
     LASTING,
     Setting,
@@ -30,7 +30,7 @@ def test_eight_processes_start_each_of_400_runs_once_while_manifests_are_pushed(
     tmp_path: Path,
 ) -> None:
     sandbox = Sandbox(LASTING)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         files = {
             **runs_of_one_flow_each(RUNS),
             "reconciler.yaml": configuration(url, claim=30, timeout=5),

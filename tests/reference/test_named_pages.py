@@ -7,7 +7,7 @@ import yaml
 
 from reconciler import explained
 from reconciler.configuration import parse_configuration
-from reconciler.explained import CodeKind, documents, explanations, page_address
+from reconciler.explained import CodeKind, documents_address, explanations, page_address
 from reconciler.model import Source
 from reconciler.render.explanation import explanation_text
 from reconciler.sandbox.file import read_sandbox_file
@@ -91,9 +91,9 @@ def test_only_an_address_that_exists_is_one(
             return given
 
     monkeypatch.setattr("importlib.metadata.metadata", lambda _: _Metadata())
-    assert documents() == address
+    assert documents_address() == address
 
 
 def test_a_program_that_is_not_installed_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explained, "DISTRIBUTION", "no-such-distribution")
-    assert documents() is None
+    assert documents_address() is None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs, RunId
-from reconciler.render.backfills import attempt_of, carried_text, runs_in_words, together
+from reconciler.render.backfills import attempt_of, carried_text, group_items, runs_in_words
 from reconciler.render.layout import Screen
 from tests.render.values import DAY_MS, EIGHT, SHANGHAI, of_backfill, planned
 
@@ -13,7 +13,7 @@ keys = st.sampled_from([None, "a", "b", "c"])
 
 
 def test_items_of_one_key_stand_where_its_first_stood_and_others_alone() -> None:
-    assert together("aXbaXb", lambda item: None if item == "X" else item) == [
+    assert group_items("aXbaXb", lambda item: None if item == "X" else item) == [
         ["a", "a"],
         ["X"],
         ["b", "b"],
@@ -25,7 +25,7 @@ def test_items_of_one_key_stand_where_its_first_stood_and_others_alone() -> None
 def test_nothing_is_lost_and_the_order_of_those_together_stays(
     items: list[tuple[str | None, int]],
 ) -> None:
-    found = together(items, lambda item: item[0])
+    found = group_items(items, lambda item: item[0])
     assert sorted(map(repr, (one for group in found for one in group))) == sorted(map(repr, items))
     for group in found:
         (key,) = {key for key, _ in group}
@@ -74,13 +74,13 @@ def test_of_thousands_of_parameters_only_those_that_a_line_has_room_for_are_trie
     *, folds: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
-    wrapped = Screen.wrapped
+    wrapped = Screen.wrap_text
 
     def trying(screen: Screen, text: str, indent: int = 0) -> list[str]:
         tried.append(text)
         return wrapped(screen, text, indent)
 
-    monkeypatch.setattr(Screen, "wrapped", trying)
+    monkeypatch.setattr(Screen, "wrap_text", trying)
     run = planned("a/1", parameters=tuple((f"K{n}", "v") for n in range(5_000)))
     (line,) = carried_text([run], Screen(folds=folds), verbose=False)
     assert line.endswith("K7=v, … and 4,992 more parameters")

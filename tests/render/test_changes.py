@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from reconciler.ledger import Ledger
 from reconciler.model import Match, Parameters, Problem, Retry, Run
 from reconciler.plan import Plan, make_plan
-from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.by_manifest import group_by_manifest
 from reconciler.plan.changes import changes
-from reconciler.plan.pairs import undeclared_names, unjudged
+from reconciler.plan.pairs import undeclared_names, unjudged_names
 from reconciler.plan.review import Compared, Review, Setting, refusals
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
-from reconciler.schedule import scheduled
+from reconciler.schedule import schedule_runs
 from tests.building import (
     NOW,
     a_claim,
@@ -43,7 +43,8 @@ def review(
     problems: tuple[Problem, ...] = (),
 ) -> tuple[Plan, Review]:
     was, is_ = (
-        scheduled(side, ledger) for side in (declared(*before), declared(*now, problems=problems))
+        schedule_runs(side, ledger)
+        for side in (declared(*before), declared(*now, problems=problems))
     )
     found = changes(was, is_, ledger)
     plan = make_plan(
@@ -57,10 +58,10 @@ def review(
     compared = Compared(
         base=COMMIT,
         changes=found,
-        manifests=by_manifest(found, was, is_),
+        manifests=group_by_manifest(found, was, is_),
         configuration=settings,
         undeclared=undeclared_names(was, is_),
-        unjudged=unjudged(was, is_),
+        unjudged=unjudged_names(was, is_),
     )
     return plan, Review(refused=refusals(plan, limit), compared=compared)
 

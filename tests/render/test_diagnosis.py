@@ -6,10 +6,10 @@ from reconciler.render.diagnosis import (
     Checked,
     Diagnosis,
     diagnosis_text,
-    failed,
-    skipped,
-    warned,
-    well,
+    failed_diagnosis,
+    ok_diagnosis,
+    skipped_diagnosis,
+    warning_diagnosis,
 )
 
 
@@ -21,8 +21,11 @@ def _checked(*found: tuple[str, Diagnosis], environment: str | None = None) -> l
 
 
 def test_each_check_has_a_line_its_advice_below_it_and_the_numbers_come_last() -> None:
-    checks = _checked(("git", well("version 2.39")), ("remote", failed("gone", "look: git remote")))
-    checks += _checked(("clock", warned("late", "set it")), environment="prod")
+    checks = _checked(
+        ("git", ok_diagnosis("version 2.39")),
+        ("remote", failed_diagnosis("gone", "look: git remote")),
+    )
+    checks += _checked(("clock", warning_diagnosis("late", "set it")), environment="prod")
     assert diagnosis_text(checks, width=80, color=False).splitlines() == [
         "This machine and this clone",
         "  ok       git     version 2.39",
@@ -39,8 +42,8 @@ def test_each_check_has_a_line_its_advice_below_it_and_the_numbers_come_last() -
 
 def test_checks_that_were_skipped_for_one_reason_share_a_line() -> None:
     checks = _checked(
-        *((name, skipped("offline")) for name in ("tls", "zone", "user")),
-        ("flows", skipped("no runs")),
+        *((name, skipped_diagnosis("offline")) for name in ("tls", "zone", "user")),
+        ("flows", skipped_diagnosis("no runs")),
     )
     lines = diagnosis_text(checks, width=80, color=False).splitlines()
     assert lines[1:3] == [
@@ -51,7 +54,9 @@ def test_checks_that_were_skipped_for_one_reason_share_a_line() -> None:
 
 
 def test_several_lines_of_a_message_stand_below_each_other_and_forge_no_check() -> None:
-    checks = _checked(("remote", failed("no\n  ok       keys   all is well\r\x1b[2J", "mend")))
+    checks = _checked(
+        ("remote", failed_diagnosis("no\n  ok       keys   all is well\r\x1b[2J", "mend"))
+    )
     lines = diagnosis_text(checks, width=80, color=False).splitlines()
     assert lines[2].startswith(" " * 19 + "ok keys")
     assert "\x1b" not in "".join(lines)
@@ -64,6 +69,10 @@ def _report(checks: list[Checked]) -> Examination:
 
 
 def test_only_what_failed_decides_on_the_exit_code() -> None:
-    fine = _checked(("a", well("x")), ("b", warned("x", "y")), ("c", skipped("x")))
+    fine = _checked(
+        ("a", ok_diagnosis("x")), ("b", warning_diagnosis("x", "y")), ("c", skipped_diagnosis("x"))
+    )
     assert _report(fine).exit_code is ExitCode.OK
-    assert _report([*fine, *_checked(("d", failed("x", "y")))]).exit_code is ExitCode.PROBLEM
+    assert (
+        _report([*fine, *_checked(("d", failed_diagnosis("x", "y")))]).exit_code is ExitCode.PROBLEM
+    )

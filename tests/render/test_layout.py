@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from reconciler.render.layout import Screen, as_text, fold, row, wrap
-from reconciler.render.safe import visible
+from reconciler.render.layout import Screen, fold, join_lines, row, wrap
+from reconciler.render.safe import escape_line
 from tests.render.values import texts
 
 widths = st.integers(min_value=4, max_value=40)
@@ -17,14 +17,14 @@ widths = st.integers(min_value=4, max_value=40)
 @given(texts, widths)
 def test_folding_loses_nothing_and_no_line_is_too_wide(text: str, width: int) -> None:
     lines = fold(text, width)
-    assert "".join(lines) == visible(text)
+    assert "".join(lines) == escape_line(text)
     assert all(cell_len(line) <= width for line in lines)
 
 
 @given(texts, widths)
 def test_wrapping_loses_only_blanks_and_no_line_is_too_wide(text: str, width: int) -> None:
     lines = wrap(text, width)
-    assert "".join("".join(lines).split()) == "".join(visible(text).split())
+    assert "".join("".join(lines).split()) == "".join(escape_line(text).split())
     assert all(cell_len(line) <= width for line in lines)
 
 
@@ -97,7 +97,7 @@ def test_a_screen_is_never_too_narrow_for_a_table() -> None:
 
 
 def test_no_line_ends_in_blanks() -> None:
-    assert as_text(["a  ", " b\t"]) == "a\n b\n"
+    assert join_lines(["a  ", " b\t"]) == "a\n b\n"
 
 
 def test_a_long_text_is_folded_without_counting_its_rest_again_for_each_line(

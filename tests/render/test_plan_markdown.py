@@ -14,7 +14,7 @@ from reconciler.model import Place
 from reconciler.plan import Action
 from reconciler.render.markdown import code, prose
 from reconciler.render.plan_markdown import plan_markdown as the_comment
-from reconciler.render.safe import visible
+from reconciler.render.safe import escape_line
 from tests.render.values import (
     NASTY,
     PAST,
@@ -197,7 +197,7 @@ def test_prose_keeps_the_words_and_leaves_only_plain_ones_outside_of_code(text: 
     for child in children:
         if child.type == "text":
             assert _INERT.fullmatch(child.content)
-    words = "x " + visible(text)
+    words = "x " + escape_line(text)
     if len(words) < 300:
         shown = "".join(child.content for child in children)
         assert shown.replace("`", "").split() == words.replace("`", "").split()
@@ -224,7 +224,7 @@ def test_no_text_breaks_out_of_its_cell(
     rows = _cells(text)
     assert [len(row) for row in rows] == [7, 7]
     assert _shown(rows[1][1]) == "second"
-    pair = visible(f"{key}={value}")
+    pair = escape_line(f"{key}={value}")
     if len(pair) <= 300:
         in_pairs = re.sub(r"(\\+)\|", lambda found: _in_pairs(found[1]) + "|", pair)
         assert next(iter(rows[0][5].children or ())).content == in_pairs
@@ -275,7 +275,7 @@ def test_no_text_breaks_out_of_its_fold(name: str, reason: str, value: str) -> N
     assert [len(row) for row in _cells(text)] == [7, 4, 4]
     (summary,) = re.findall("<summary>.*</summary>", text)
     shown = unescape(re.sub("</?(?:summary|code)>", "", summary))
-    backfill = visible(f"{name}/".partition("/")[0])
+    backfill = escape_line(f"{name}/".partition("/")[0])
     if len(backfill) <= 300:
         assert shown.startswith(f"trigger {backfill}: 2 runs of flow 3377, business dates ")
     assert_safe(text)

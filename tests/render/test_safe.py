@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.render.json_output import json_document
-from reconciler.render.safe import said, shortened, visible, without_harm
+from reconciler.render.safe import escape_line, escape_message, shorten_text, without_harm
 from tests.render.values import OBEYED, texts
 
 
@@ -25,12 +25,12 @@ from tests.render.values import OBEYED, texts
     ],
 )
 def test_what_a_terminal_would_obey_is_shown_as_an_escape(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escape_line(text) == shown
 
 
 @given(texts)
 def test_visible_text_has_no_control_character_and_no_line_break(text: str) -> None:
-    shown = visible(text)
+    shown = escape_line(text)
     assert OBEYED.search(shown) is None
     assert "\n" not in shown
     assert len(shown.splitlines()) <= 1
@@ -48,12 +48,12 @@ def test_visible_text_has_no_control_character_and_no_line_break(text: str) -> N
     ],
 )
 def test_what_is_said_is_safe_line_by_line_and_no_name_is_endless(text: str, shown: str) -> None:
-    assert said(text) == shown
+    assert escape_message(text) == shown
 
 
 @given(texts)
 def test_no_line_of_what_is_said_is_obeyed(text: str) -> None:
-    for line in said(text).split("\n"):
+    for line in escape_message(text).split("\n"):
         assert OBEYED.search(line) is None
 
 
@@ -61,9 +61,9 @@ def test_no_line_of_what_is_said_is_obeyed(text: str) -> None:
 def test_shortened_text_says_that_it_was_cut_and_never_exceeds_its_limit(
     text: str, limit: int
 ) -> None:
-    shown = shortened(text, limit)
+    shown = shorten_text(text, limit)
     assert len(shown) <= limit
-    assert shown == visible(text) or shown.endswith("…")
+    assert shown == escape_line(text) or shown.endswith("…")
 
 
 @given(texts)

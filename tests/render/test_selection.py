@@ -107,13 +107,13 @@ ROWS = [a_row(run) for run in RUNS]
 
 
 def test_a_name_that_gives_one_run_shows_everything_known_of_it() -> None:
-    text = report(ROWS, asked("wind-daily", "march-again")).shown(Format.TEXT)
+    text = report(ROWS, asked("wind-daily", "march-again")).render(Format.TEXT)
     assert text.startswith("wind-daily in prod: triggered\n")
     assert "\n\nmarch-again in prod: triggered\n" in text
 
 
 def test_a_name_that_gives_several_runs_shows_a_row_of_each() -> None:
-    text = report(ROWS, asked("wind-daily", "march")).shown(Format.TEXT)
+    text = report(ROWS, asked("wind-daily", "march")).render(Format.TEXT)
     assert text.startswith("prod: 7 triggered\n")
     assert text.count("\ntriggered  march/2024-03-0") == 5
     assert "--verbose shows every run" not in text
@@ -121,20 +121,20 @@ def test_a_name_that_gives_several_runs_shows_a_row_of_each() -> None:
 
 def test_details_are_shown_where_the_filters_leave_one_run_of_each_name() -> None:
     rows = [*ROWS, a_row("wind@3", RunState.IN_DOUBT)]
-    text = report(rows, asked("wind", states=("in-doubt",))).shown(Format.TEXT)
+    text = report(rows, asked("wind", states=("in-doubt",))).render(Format.TEXT)
     assert text.startswith("wind@3 in prod: in doubt\n")
-    assert report(rows, asked("wind", states=("pending",))).shown(Format.TEXT) == "prod: no runs\n"
+    assert report(rows, asked("wind", states=("pending",))).render(Format.TEXT) == "prod: no runs\n"
 
 
 def test_without_a_name_everything_is_shown_and_backfills_are_folded() -> None:
-    text = report(ROWS, asked()).shown(Format.TEXT)
+    text = report(ROWS, asked()).render(Format.TEXT)
     assert "\nmarch: 6 runs: 6 triggered\n" in text
     assert text.endswith("\n--verbose shows every run.\n")
 
 
 def test_filters_alone_leave_no_details() -> None:
     rows = [a_row("wind", labels={"team": "wind"}), a_row("solar", labels={"team": "sun"})]
-    text = report(rows, asked(labels=("team=sun",))).shown(Format.TEXT)
+    text = report(rows, asked(labels=("team=sun",))).render(Format.TEXT)
     assert text.startswith("prod: 1 triggered\n")
     assert "wind" not in text
 
@@ -142,7 +142,7 @@ def test_filters_alone_leave_no_details() -> None:
 def test_an_environment_without_the_run_is_left_out_of_details() -> None:
     environments = [(PROD, [a_row("solar")]), (PROD, [a_row("wind")])]
     found = StatusReport.of(environments, asked("wind"), CommonOptions())
-    assert found.shown(Format.TEXT).startswith("wind in prod: triggered\n")
+    assert found.render(Format.TEXT).startswith("wind in prod: triggered\n")
 
 
 def test_a_word_that_means_nothing_is_an_error() -> None:
@@ -200,7 +200,7 @@ def test_a_star_stands_for_any_text(pattern: str, value: str) -> None:
 
 def test_a_parameter_that_no_run_has_is_noted_with_those_that_there_are() -> None:
     wanted = asked(where=("SITE=cn-9*", "SITE=cn-01"))
-    assert list(wanted.unmet(SITES)) == [
+    assert list(wanted.unmet_notes(SITES)) == [
         "no run has the parameter SITE=cn-9*; SITE is cn-01, cn-02, de-01",
     ]
 
@@ -221,7 +221,7 @@ def test_a_key_that_no_run_has_is_an_error_that_names_the_nearest() -> None:
 def test_a_state_or_a_parameter_that_is_asked_for_unfolds_backfills() -> None:
     for wanted in (asked(states=("triggered",)), asked(where=("SITE=*",))):
         rows: list[StatusRow] = [row.but(parameters=(("SITE", "cn-01"),)) for row in ROWS]
-        text = report(rows, wanted).shown(Format.TEXT)
+        text = report(rows, wanted).render(Format.TEXT)
         assert text.count("\ntriggered  march/2024-03-0") == 5
 
 

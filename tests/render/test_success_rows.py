@@ -28,7 +28,7 @@ def rows_of(ledger: Ledger, *runs: Run, now: EpochMs = LATER) -> list[StatusRow]
 
 def in_full(ledger: Ledger) -> Ledger:
     """The ledger with nothing kept briefly."""
-    records = {run: record.full() for run, record in ledger.records.items()}
+    records = {run: record.full_value() for run, record in ledger.records.items()}
     return Ledger(records, ledger.claims, ledger.length)
 
 
@@ -74,7 +74,7 @@ def test_the_row_of_a_run_that_has_succeeded_is_made_when_it_is_asked() -> None:
     assert (row.by, row.labels, row.place) == (a_claim(run).by, {"team": "wind"}, run.place)
     (undeclared,) = rows_of(ledger)
     assert (undeclared.place, undeclared.parameters, undeclared.labels) == (None, None, {})
-    assert row.but(status="RERUN") == row.full().but(status="RERUN")
+    assert row.but(status="RERUN") == row.full_value().but(status="RERUN")
 
 
 def test_a_run_that_may_start_yet_or_goes_by_another_name_has_a_full_row() -> None:

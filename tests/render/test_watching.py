@@ -48,10 +48,10 @@ class _Seen:
         self.seen_reports: list[StatusReport] = []
         self.errors: list[ReconcilerError] = []
 
-    def seen(self, report: StatusReport) -> None:
+    def show_report(self, report: StatusReport) -> None:
         self.seen_reports.append(report)
 
-    def failed(self, error: ReconcilerError) -> None:
+    def show_failure(self, error: ReconcilerError) -> None:
         self.errors.append(error)
 
 
@@ -134,8 +134,8 @@ def test_elsewhere_than_on_a_terminal_numbers_come_first_and_then_changes(
 ) -> None:
     lines = Lines()
     for one in (a_report(RUNNING), a_report(RUNNING), a_report(ENDED)):
-        lines.seen(one)
-    lines.failed(GitError("no answer"))
+        lines.show_report(one)
+    lines.show_failure(GitError("no answer"))
     said = capsys.readouterr()
     first, second = said.out.splitlines()
     assert first == "test: 1 triggered"
@@ -150,8 +150,8 @@ def drawn(*reports: StatusReport, **more: Any) -> str:
     screen = Screenful(console, View(form=Format.TEXT, **more), 5)
     with screen.live:
         for one in reports:
-            screen.seen(one)
-        screen.failed(GitError("no\x1b[2J answer"))
+            screen.show_report(one)
+        screen.show_failure(GitError("no\x1b[2J answer"))
     return stream.getvalue()
 
 

@@ -14,7 +14,7 @@ import httpx
 from msgspec import Struct
 
 from reconciler.model import EpochMs
-from reconciler.sandbox import Fault, Sandbox, SandboxOptions, running
+from reconciler.sandbox import Fault, Sandbox, SandboxOptions, run_sandbox
 
 KEY, SECRET = "sandbox-key", "sandbox-secret"
 NOW = EpochMs(1_709_337_600_500)  # 2024-03-02 08:00:00.5 in GMT+8
@@ -157,7 +157,7 @@ def served(
     """A sandbox on loopback whose clock stands still, and a client that is logged in to it."""
     ticking = Clock()
     sandbox = Sandbox(options or SandboxOptions(), clock=ticking, sleep=sleep)
-    with running(sandbox) as url, _client(url) as http:
+    with run_sandbox(sandbox) as url, _client(url) as http:
         client = Client(http)
         client.log_in()
         # Only now: rules count requests, and the log-in is not one that a test means.

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from reconciler.sandbox import Fault, Reply, Sandbox, SandboxOptions, running
+from reconciler.sandbox import Fault, Reply, Sandbox, SandboxOptions, run_sandbox
 from tests.sandbox.asking import NOW, served
 
 _PATH = "/batch-processing-service/v2.1/flows?action=updateAndTrigger&userId=u&orgId=o"
@@ -30,7 +30,7 @@ def read_answer(connection: socket.socket) -> bytes:
 def conversation(fault: Fault) -> tuple[bytes, bytes]:
     """What one read of a connection gives after a first request, and all that a second one gets."""
     sandbox = Sandbox(_OPEN, [fault], clock=lambda: NOW)
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         address = ("127.0.0.1", urlsplit(url).port)
         with socket.create_connection(address, timeout=30) as connection:
             connection.sendall(_ASKED)
@@ -71,7 +71,7 @@ def test_another_answer_can_follow_the_true_one_or_one_in_its_place() -> None:
 
 def test_the_answer_that_nobody_asked_for_can_come_later() -> None:
     fault = Fault(on="trigger", extra_answer="same", extra_after=0.3)
-    with running(Sandbox(_OPEN, [fault], clock=lambda: NOW)) as url:
+    with run_sandbox(Sandbox(_OPEN, [fault], clock=lambda: NOW)) as url:
         address = ("127.0.0.1", urlsplit(url).port)
         with socket.create_connection(address, timeout=30) as connection:
             connection.sendall(_ASKED)
@@ -81,7 +81,7 @@ def test_the_answer_that_nobody_asked_for_can_come_later() -> None:
 
 
 def test_a_connection_that_is_to_be_closed_is_closed_after_both_answers() -> None:
-    with running(Sandbox(_OPEN, [Fault(on="trigger", extra_answer="same")])) as url:
+    with run_sandbox(Sandbox(_OPEN, [Fault(on="trigger", extra_answer="same")])) as url:
         address = ("127.0.0.1", urlsplit(url).port)
         with socket.create_connection(address, timeout=30) as connection:
             connection.sendall(_ASKED.replace(b"Host: a", b"Host: a\r\nConnection: close"))

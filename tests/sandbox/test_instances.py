@@ -157,13 +157,13 @@ def test_asking_after_each_start_lays_out_no_instance_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     laid_out: list[str] = []
-    lay_out = Lane._laid_out
+    lay_out = Lane._lay_out
 
     def note(self: Lane, one: FlowInstance, free: EpochMs) -> RunningSpan:
         laid_out.append(one.id)
         return lay_out(self, one, free)
 
-    monkeypatch.setattr(Lane, "_laid_out", note)
+    monkeypatch.setattr(Lane, "_lay_out", note)
     with served() as it:
         for n in range(50):
             it.client.instance(it.client.triggered(triggerTime=NOW + n * MINUTE))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reconciler.errors import ReconcilerError
-from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running, serve
+from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, run_sandbox, serve
 from reconciler.sandbox.connections import ResettableProtocol
 from tests.sampling import sampled
 
@@ -28,7 +28,7 @@ print("ended")
 
 def test_left_it_stops_listening_and_leaves_no_thread() -> None:
     before = threading.active_count()
-    with running(Sandbox(OPEN)) as url:
+    with run_sandbox(Sandbox(OPEN)) as url:
         assert url.startswith("http://127.0.0.1:")
         assert httpx.get(url + TIME, trust_env=False).status_code == 200
     assert threading.active_count() == before
@@ -37,15 +37,15 @@ def test_left_it_stops_listening_and_leaves_no_thread() -> None:
 
 
 def test_it_can_be_started_again_on_the_port_that_it_had() -> None:
-    with running(Sandbox(OPEN)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with run_sandbox(Sandbox(OPEN)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         client.get(TIME)
-    with running(Sandbox(OPEN), port=urlsplit(url).port or 0) as again:
+    with run_sandbox(Sandbox(OPEN), port=urlsplit(url).port or 0) as again:
         assert again == url
 
 
 def test_it_stops_at_once_while_requests_are_held_and_connections_are_open() -> None:
     faults = [Fault(on="time", delay_before=3600)]
-    with running(Sandbox(OPEN, faults)) as url:
+    with run_sandbox(Sandbox(OPEN, faults)) as url:
         address = ("127.0.0.1", urlsplit(url).port)
         idle = socket.create_connection(address)
         held = socket.create_connection(address)
@@ -76,7 +76,7 @@ def test_it_serves_64_connections_at_once() -> None:
             return [answer.status_code for answer in answers]
 
     options = SandboxOptions(require_auth=False, latency=1)
-    with running(Sandbox(options, sleep=wait_for_all)) as url:
+    with run_sandbox(Sandbox(options, sleep=wait_for_all)) as url:
         assert asyncio.run(ask_all(url)) == [200] * 64
 
 
@@ -90,7 +90,7 @@ def test_answers_are_not_held_back_by_nagles_algorithm(monkeypatch: pytest.Monke
         connection_made(self, transport)
 
     monkeypatch.setattr(ResettableProtocol, "connection_made", look)
-    with running(Sandbox(OPEN)) as url:
+    with run_sandbox(Sandbox(OPEN)) as url:
         httpx.get(url + TIME, trust_env=False)
     assert [bool(one) for one in nodelay] == [True]
 
@@ -113,12 +113,12 @@ def test_in_the_foreground_a_signal_ends_it_quietly(stop: signal.Signals) -> Non
 
 
 def test_a_port_in_use_is_told_with_what_to_do() -> None:
-    with running(Sandbox(OPEN)) as url:
+    with run_sandbox(Sandbox(OPEN)) as url:
         port = urlsplit(url).port or 0
         with pytest.raises(ReconcilerError, match=f"port {port} .*in use") as raised:
             serve(Sandbox(OPEN), port=port, announce=lambda _: pytest.fail("announced"))
         assert "--port" in (raised.value.hint or "")
-        with pytest.raises(ReconcilerError), running(Sandbox(OPEN), port=port):
+        with pytest.raises(ReconcilerError), run_sandbox(Sandbox(OPEN), port=port):
             pytest.fail("served")
 
 

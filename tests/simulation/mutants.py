@@ -42,10 +42,10 @@ from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
-from reconciler.minutes import FlowMinutes, arranged
+from reconciler.minutes import FlowMinutes, assign_minutes
 from reconciler.model import EpochMs, Nonce, Run, RunId, run_name, run_revision
 from reconciler.plan import Action, Plan, decide, limits, make, prerequisites, standing
-from reconciler.plan.prerequisites import Newest, another_follows
+from reconciler.plan.prerequisites import Newest, wants_another_attempt
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
 from tests.simulation.chances import CALM, Chances
@@ -118,11 +118,11 @@ def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
     def decided_at(record: Record, look: Look) -> EpochMs:
         return EpochMs(record.until + int(look.environment.gateway.settle * 1000))
 
-    patch.setattr(doubt, "_decided_at", decided_at)
+    patch.setattr(doubt, "_decision_time", decided_at)
 
 
 def believe_absence_before_the_claim_has_expired(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(doubt, "_decided_at", lambda record, _: record.trigger_time)
+    patch.setattr(doubt, "_decision_time", lambda record, _: record.trigger_time)
 
 
 def rule_nothing_out_by_its_age(patch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def rule_nothing_out_by_its_age(patch: pytest.MonkeyPatch) -> None:
 
 def claim_what_another_has_claimed(patch: pytest.MonkeyPatch) -> None:
     def startable(self: Knowledge, plan: Plan) -> list[Run]:
-        held = (one.run for one in plan.of_action(Action.HOLD) if one.run is not None)
+        held = (one.run for one in plan.runs_of_action(Action.HOLD) if one.run is not None)
         return [*original(self, plan), *filter(self.chosen.has, held)]
 
     original = Knowledge.startable
@@ -198,7 +198,7 @@ def agree_by_the_youngest_reading_of_a_stamp(patch: pytest.MonkeyPatch) -> None:
     def created(suspect: Suspect, one: Instance) -> bool:
         return one.created_latest is not None and one.created_latest >= (suspect.claimed_at or 0)
 
-    patch.setattr(suspects, "_created_under_the_claim", created)
+    patch.setattr(suspects, "_is_created_under_claim", created)
 
 
 @among("shared ids", "created cut to half a minute")
@@ -306,7 +306,7 @@ def take_an_end_for_its_own_that_no_digest_is_of(patch: pytest.MonkeyPatch) -> N
 
 @among("ids of five minutes", "newest of an id", "same minute", "twins")
 def forget_what_earlier_searches_showed_of_ids(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Known, "_seen_in_doubt", lambda _: ())
+    patch.setattr(Known, "_sightings_in_doubt", lambda _: ())
 
 
 def take_any_time_of_its_minute_for_its_own(patch: pytest.MonkeyPatch) -> None:
@@ -315,12 +315,12 @@ def take_any_time_of_its_minute_for_its_own(patch: pytest.MonkeyPatch) -> None:
 
 @among("hiding")
 def ask_whatever_service_is_configured(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(look, "elsewhere", lambda *_: None)
+    patch.setattr(look, "service_mismatch", lambda *_: None)
 
 
 @among("misfits")
 def believe_any_instance_that_an_answer_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(start, "_whose", lambda *_: None)
+    patch.setattr(start, "_find_owner", lambda *_: None)
 
 
 # Order
@@ -335,25 +335,27 @@ def start_dependents_of_what_has_failed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _count_as_success(patch: pytest.MonkeyPatch, state: RunState) -> None:
-    def recorded_one(record: Record) -> Any:
+    def recorded_prerequisite(record: Record) -> Any:
         one = original(record)
         is_it = record.state(record.until) is state
         return replace(one, standing=DependencyStanding.SUCCEEDED) if is_it else one
 
-    original = standing.recorded_one
-    patch.setattr(prerequisites, "recorded_one", recorded_one)
+    original = standing.recorded_prerequisite
+    patch.setattr(prerequisites, "recorded_prerequisite", recorded_prerequisite)
 
 
 def ask_for_one_run_of_a_backfill_only(patch: pytest.MonkeyPatch) -> None:
-    original = standing.summed
-    patch.setattr(prerequisites, "summed", lambda name, members: original(name, members[:1]))
+    original = standing.dependency_on_name
+    patch.setattr(
+        prerequisites, "dependency_on_name", lambda name, members: original(name, members[:1])
+    )
 
 
 def start_without_the_date_before(patch: pytest.MonkeyPatch) -> None:
     def before(one: Dependency) -> Dependency:
         return replace(one, standing=DependencyStanding.SUCCEEDED)
 
-    patch.setattr(prerequisites, "_before", before)
+    patch.setattr(prerequisites, "_previous_date_dependency", before)
 
 
 def wait_for_nothing_that_is_matched(patch: pytest.MonkeyPatch) -> None:
@@ -373,8 +375,8 @@ def wait_for_nothing_that_was_taken_away_and_runs(patch: pytest.MonkeyPatch) -> 
 
 
 def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
-    original = standing.summed_group
-    patch.setattr(prerequisites, "summed_group", lambda group, of: original(group, of[:1]))
+    original = standing.dependency_on_group
+    patch.setattr(prerequisites, "dependency_on_group", lambda group, of: original(group, of[:1]))
 
 
 def let_claims_take_no_place(patch: pytest.MonkeyPatch) -> None:
@@ -409,8 +411,8 @@ def let_a_flow_have_any_number_at_once(patch: pytest.MonkeyPatch) -> None:
     def limited(planned: Any, runs: Any, ledger: Any, _: int | None) -> Any:
         return original(planned, runs, ledger, None)
 
-    original = limits.limited
-    patch.setattr(make, "limited", limited)
+    original = limits.limit_runs
+    patch.setattr(make, "limit_runs", limited)
 
 
 def go_on_whatever_has_failed(patch: pytest.MonkeyPatch) -> None:
@@ -437,8 +439,8 @@ def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
     def forbidden(run: Run, context: decide.Context) -> tuple[Reason, str] | None:
         return original(run.but(cancel=False), context)
 
-    original = decide._forbidden
-    patch.setattr(decide, "_forbidden", forbidden)
+    original = decide._find_obstacle
+    patch.setattr(decide, "_find_obstacle", forbidden)
 
 
 def start_what_was_not_named(patch: pytest.MonkeyPatch) -> None:
@@ -455,7 +457,7 @@ def forget_what_the_service_said_of_a_flow(patch: pytest.MonkeyPatch) -> None:
 def try_again_while_the_attempt_before_runs(patch: pytest.MonkeyPatch) -> None:
     def follows(run: Run, newest: Newest) -> bool:
         early = newest.state is RunState.TRIGGERED and run.retry is not None
-        return another_follows(run, newest) or (early and newest.attempt == 1)
+        return wants_another_attempt(run, newest) or (early and newest.attempt == 1)
 
     _follow(patch, follows)
 
@@ -463,7 +465,7 @@ def try_again_while_the_attempt_before_runs(patch: pytest.MonkeyPatch) -> None:
 def try_again_once_too_often(patch: pytest.MonkeyPatch) -> None:
     def follows(run: Run, newest: Newest) -> bool:
         more = run.retry and replace(run.retry, max=run.retry.max + 1)
-        return another_follows(run.but(retry=more), newest)
+        return wants_another_attempt(run.but(retry=more), newest)
 
     _follow(patch, follows)
 
@@ -472,14 +474,14 @@ def try_again_whatever_the_end(patch: pytest.MonkeyPatch) -> None:
     def follows(run: Run, newest: Newest) -> bool:
         status = newest.record.status if newest.record else None
         any_end = run.retry and replace(run.retry, on=frozenset({status or ""}))
-        return another_follows(run.but(retry=any_end), newest)
+        return wants_another_attempt(run.but(retry=any_end), newest)
 
     _follow(patch, follows)
 
 
 def _follow(patch: pytest.MonkeyPatch, follows: Callable[[Run, Newest], bool]) -> None:
-    patch.setattr(make, "another_follows", follows)
-    patch.setattr(prerequisites, "another_follows", follows)
+    patch.setattr(make, "wants_another_attempt", follows)
+    patch.setattr(prerequisites, "wants_another_attempt", follows)
 
 
 # Time
@@ -491,12 +493,14 @@ def start_again_what_an_edit_names_otherwise(patch: pytest.MonkeyPatch) -> None:
 
 
 def choose_the_stagger_anew_at_each_plan(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(schedule, "_fixed", lambda run, *_: None if run.stagger else run.trigger_time)
-    patch.setattr(schedule, "_kept", lambda *_: None)
+    patch.setattr(
+        schedule, "_started_time", lambda run, *_: None if run.stagger else run.trigger_time
+    )
+    patch.setattr(schedule, "_claimed_time", lambda *_: None)
 
 
 def choose_the_stagger_anew_unless_it_was_started(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(schedule, "_kept", lambda *_: None)
+    patch.setattr(schedule, "_claimed_time", lambda *_: None)
 
 
 def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
@@ -504,9 +508,9 @@ def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
         waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]
     ) -> dict[RunId, EpochMs]:
         free = {flow: replace(here, taken=set()) for flow, here in minutes.items()}
-        return {run.id: arranged([run], free)[run.id] for run in waiting}
+        return {run.id: assign_minutes([run], free)[run.id] for run in waiting}
 
-    patch.setattr(schedule, "arranged", each_by_itself)
+    patch.setattr(schedule, "assign_minutes", each_by_itself)
 
 
 def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
@@ -525,8 +529,8 @@ def forget_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
     def adopted(record: FullRecord | None, event: events.Adopted) -> FullRecord:
         return msgspec.structs.replace(original(record, event), phase=Phase.ABSENT, starts=())
 
-    original = outcomes._adopted
-    patch.setattr(outcomes, "_adopted", adopted)
+    original = outcomes._with_adopted
+    patch.setattr(outcomes, "_with_adopted", adopted)
 
 
 def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
@@ -543,10 +547,10 @@ def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
         open_ = record is not None and record.phase in UNSETTLED
         return its(None if open_ else record, event)
 
-    original, its = adopt.Adopting.check, outcomes._adopted
+    original, its = adopt.Adopting.check, outcomes._with_adopted
     patch.setattr(adopt.Adopting, "check", check)
-    patch.setattr(adopt, "pending", pending)
-    patch.setattr(outcomes, "_adopted", adopted)
+    patch.setattr(adopt, "check_pending", pending)
+    patch.setattr(outcomes, "_with_adopted", adopted)
 
 
 @among("newest of an id", "twins")
@@ -558,7 +562,7 @@ def take_the_end_of_what_has_an_adopted_id_by_now(patch: pytest.MonkeyPatch) -> 
 
 
 def believe_at_once_that_an_instance_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(observe, "must_show", lambda *_: EpochMs(0))
+    patch.setattr(observe, "showing_deadline", lambda *_: EpochMs(0))
 
 
 @among("shared ids", "strangers")
@@ -568,8 +572,8 @@ def take_the_end_of_an_older_instance(patch: pytest.MonkeyPatch) -> None:
 
     original = instances._is_off
     patch.setattr(instances, "_is_off", is_off)
-    patch.setattr(instances, "stood_before", lambda *_: False)
-    patch.setattr(instances, "_shared_out", lambda _, __, mine, *___: (mine, False))
+    patch.setattr(instances, "has_stood_before", lambda *_: False)
+    patch.setattr(instances, "_drop_others_instances", lambda _, __, mine, *___: (mine, False))
 
 
 @among("twins", "newest of an id", "created in UTC")
@@ -607,7 +611,7 @@ def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    patch.setattr(observer, "_hindrance", nothing)
+    patch.setattr(observer, "_find_cancel_risk", nothing)
 
 
 def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
@@ -620,18 +624,20 @@ def record_what_is_no_end(patch: pytest.MonkeyPatch) -> None:
 
 def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
     def started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
-        return original(run, msgspec.structs.replace(record.full(), cancelled=None), state, now)
+        return original(
+            run, msgspec.structs.replace(record.full_value(), cancelled=None), state, now
+        )
 
-    original = decide._started
-    patch.setattr(decide, "_started", started)
+    original = decide._decide_started
+    patch.setattr(decide, "_decide_started", started)
 
 
 def go_away_before_the_end(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(observer.Observer, "awaited", lambda *_: [])
+    patch.setattr(observer.Observer, "awaited_records", lambda *_: [])
 
 
 def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(observer, "with_parents", lambda _: ())
+    patch.setattr(observer, "covering_references", lambda _: ())
 
 
 def call_gone_what_the_claims_time_may_show(patch: pytest.MonkeyPatch) -> None:

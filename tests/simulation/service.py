@@ -11,7 +11,7 @@ from reconciler.apply import ports
 from reconciler.apply.instances import LEAD_MS
 from reconciler.configuration import Environment
 from reconciler.model import EpochMs, InstanceId, Run, RunId, run_digest
-from reconciler.times import SECOND_MS, in_zone
+from reconciler.times import SECOND_MS, zoned_time
 from tests.simulation.chances import Chances
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Rerun, Started
@@ -114,7 +114,7 @@ class Service(ABC):
         oddities = self.truth.oddities
         # As in the documented samples: flow and trigger time, cut to the minute.
         time = EpochMs(run.trigger_time // oddities.id_unit * oddities.id_unit)
-        base = f"{in_zone(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
+        base = f"{zoned_time(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
         if oddities.id_is_number:
             base = str(time // oddities.id_unit)
         base = f"{run.flow_id}-{base}" if oddities.names_flow else base

@@ -244,9 +244,9 @@ def test_what_estates_are_said_to_draw_takes_several_values(
                 seen[Run, name].add(repr(getattr(run, name)))
         return found
 
-    original, by_name = parse_configuration, renaming.named
+    original, by_name = parse_configuration, renaming.with_recorded_names
     monkeypatch.setattr(life, "parse_configuration", parse)
-    monkeypatch.setattr(schedule, "named", named)
+    monkeypatch.setattr(schedule, "with_recorded_names", named)
     drawn = [(of, name) for of, names in DRAWN_BY_ESTATES.items() for name in names]
     for seed in range(SEEDS_OF_ESTATES):
         with suppress(BrokenPromiseError):  # that is for others to say

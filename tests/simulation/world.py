@@ -263,7 +263,7 @@ class World(Service):
         ledger = base.ledger
         for event in new:
             check_recorded(event, ledger, self.truth, self.now)
-            after = ledger.extended([event])
+            after = ledger.with_events([event])
             if isinstance(event, events.Claim):
                 check_claim(
                     event,

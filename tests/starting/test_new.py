@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, environment, running
+from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, environment, run_sandbox
 from tests.environments import make_setting, manifest
 from tests.repositories import commit, git, isolate
 from tests.sampling import examples, sampled
@@ -201,7 +201,7 @@ def test_with_keys_at_hand_the_flow_is_named_and_its_parameters_are_offered(
 ) -> None:
     isolate(monkeypatch, tmp_path)
     sandbox = Sandbox(SandboxOptions(flows={3377: _FLOW, 1: FlowOptions(exists=False)}))
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = make_setting(
             tmp_path / "all", url, sandbox, {"triggers/x.yaml": manifest("x", 2)}
         )
@@ -231,7 +231,7 @@ def test_keys_are_sent_only_where_the_shared_branch_says(
 ) -> None:
     isolate(monkeypatch, tmp_path)
     sandbox = Sandbox(SandboxOptions(flows={3377: _FLOW}))
-    with running(sandbox) as url:
+    with run_sandbox(sandbox) as url:
         setting = make_setting(tmp_path / "all", url, sandbox, {})
         text = (setting.clone / "reconciler.yaml").read_text()
         commit(setting.clone, {"reconciler.yaml": text.replace("orgId: o1", "orgId: o2")})

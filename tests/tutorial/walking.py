@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, environment, running
+from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, environment, run_sandbox
 from tests.backfills.running import always_alike
 from tests.documented import Meanwhile, Typed
 from tests.repositories import git, make_origin_and_clone, write_hook
@@ -34,7 +34,7 @@ class Reader:
         self.here.mkdir(parents=True)
         self._make_remote()
         sandbox = Sandbox(SandboxOptions(run_seconds=0.0))
-        with running(sandbox) as url:
+        with run_sandbox(sandbox) as url:
             for step in steps:
                 match step:
                     case Meanwhile():

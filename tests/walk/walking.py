@@ -21,7 +21,7 @@ from reconciler.sandbox import (
     SandboxOptions,
     Status,
     Stranger,
-    running,
+    run_sandbox,
 )
 from tests.backfills.running import CONFIGURATION, always_alike
 from tests.documented import Meanwhile, Typed
@@ -93,7 +93,7 @@ class Walk:
         """Take every step."""
         sandbox = Sandbox(self._options(), self._faults(), self.clock)
         with ExitStack() as gateway:
-            url = gateway.enter_context(running(sandbox))
+            url = gateway.enter_context(run_sandbox(sandbox))
             setting = make_setting(
                 self.folder, url, sandbox, {"reconciler.yaml": CONFIGURATION.format(url=url)}
             )
@@ -132,7 +132,7 @@ class Walk:
 
     def _come_back(self, gateway: ExitStack, sandbox: Sandbox, url: str) -> None:
         self.clock.forward()  # the claims have expired meanwhile
-        gateway.enter_context(running(sandbox, port=int(url.rpartition(":")[2])))
+        gateway.enter_context(run_sandbox(sandbox, port=int(url.rpartition(":")[2])))
 
     def _write(self, step: Manifest | Edit, file: Path) -> None:
         if isinstance(step, Manifest):

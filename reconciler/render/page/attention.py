@@ -5,17 +5,17 @@ from datetime import tzinfo
 
 from msgspec import Struct, field
 
-from reconciler.counting import counted
+from reconciler.counting import format_count
 from reconciler.enos.statuses import NOT_FOUND
 from reconciler.git import Origin
 from reconciler.ledger import RunState
 from reconciler.ledger.events import WHY
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Reason
-from reconciler.render.backfills import together
-from reconciler.render.safe import said, visible
+from reconciler.render.backfills import group_items
+from reconciler.render.safe import escape_line, escape_message
 from reconciler.render.status_row import StatusRow, caution, outlook, ways_to_settle
-from reconciler.render.words import command, local_times, retried_only_by_name
+from reconciler.render.words import command, explicit_retry_status, local_times
 
 
 class Reported(Struct, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ _BEFORE_PROBLEMS = 2  # so many kinds are more urgent than a manifest's problem
 
 
 def _kind(kind: _Kind, needing: Sequence[tuple[Reported, list[StatusRow]]]) -> Concern:
-    groups = [(one, those) for one, rows in needing for those in together(rows, _cause)]
+    groups = [(one, those) for one, rows in needing for those in group_items(rows, _cause)]
     return Concern(
         name=kind.name,
         title=kind.title,
@@ -142,10 +142,10 @@ def _words(kind: _Kind, rows: Sequence[StatusRow]) -> str:
 def _cause(row: StatusRow) -> tuple[str, str] | None:
     """The key by which runs of one backfill with the same cause share an item; None: alone."""
     backfill = backfill_of(row.run)
-    return None if backfill is None or row.started_twice else (backfill, _why(row))
+    return None if backfill is None or row.started_twice else (backfill, _obstacle_words(row))
 
 
-def _why(row: StatusRow) -> str:
+def _obstacle_words(row: StatusRow) -> str:
     """Why the run does not go on: its error, if known, unless its reason has its own kind."""
     return row.why if row.reason in _BY_REASON else row.error or row.why
 
@@ -153,12 +153,12 @@ def _why(row: StatusRow) -> str:
 def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
     first = rows[0]
     backfill = backfill_of(first.run)
-    title = f"{backfill}: {counted(len(rows), 'run')}" if len(rows) > 1 else first.run
+    title = f"{backfill}: {format_count(len(rows), 'run')}" if len(rows) > 1 else first.run
     return Item(
-        title=visible(title),
-        words=said(local_times(_why(first), one.zone)),
+        title=escape_line(title),
+        words=escape_message(local_times(_obstacle_words(first), one.zone)),
         environment=one.environment,
-        runs=tuple(visible(row.run) for row in rows[:SHOWN_RUNS]),
+        runs=tuple(escape_line(row.run) for row in rows[:SHOWN_RUNS]),
         more=len(rows[SHOWN_RUNS:]),
         commands=tuple(helpful_commands(one, first, kind, len(rows))),
         edit=edit(first, kind),
@@ -218,10 +218,10 @@ def edit(row: StatusRow, kind: str) -> str:
         return f"{told}." if (told := caution(row)) else ""
     if row.place is None:
         return ""
-    where = f"{visible(row.place.file)}:{row.place.line}"
+    where = f"{escape_line(row.place.file)}:{row.place.line}"
     match kind:
         case "failed":
-            words = _to_start_again(row, where)
+            words = _rerun_advice(row, where)
             return f"{words} Take spec.suspend away as well." if row.is_suspended else words
         case "rejected" if row.is_suspended:
             return f"Take spec.suspend in {where} away as well: it starts nothing."
@@ -235,7 +235,7 @@ def edit(row: StatusRow, kind: str) -> str:
             return ""
 
 
-def _to_start_again(row: StatusRow, where: str) -> str:
+def _rerun_advice(row: StatusRow, where: str) -> str:
     if backfill_of(row.run) is None:
         raising = f"aise spec.revision in {where}."
         return f"If it did not succeed, r{raising}" if _is_lost(row) else f"R{raising}"
@@ -246,7 +246,7 @@ def _to_start_again(row: StatusRow, where: str) -> str:
             "its own with spec.again. "
             f"Another spec.revision in {where} {whole}"
         )
-    named = retried_only_by_name(row.status)
+    named = explicit_retry_status(row.status)
     which = (
         f"start again what ended with {named} (its `on`)" if named else "start failed runs again"
     )
@@ -262,8 +262,8 @@ def _problems(told: Iterable[Reported]) -> Concern:
     found = [(one, problem) for one in told for problem in one.problems]
     items = tuple(
         Item(
-            title=visible(f"{problem.place.file}:{problem.place.line}:{problem.place.column}"),
-            words=said(f"{problem.code}: {problem.message}"),
+            title=escape_line(f"{problem.place.file}:{problem.place.line}:{problem.place.column}"),
+            words=escape_message(f"{problem.code}: {problem.message}"),
             environment=one.environment,
         )
         for one, problem in found[:SHOWN_ITEMS]

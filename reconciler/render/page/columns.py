@@ -16,9 +16,9 @@ from reconciler.model import EpochMs, Parameters
 from reconciler.plan import Reason
 from reconciler.render.grid import Mark, mark
 from reconciler.render.page.attention import Reported, attention_kind, edit, helpful_commands
-from reconciler.render.safe import said, visible
-from reconciler.render.seen import seen_in_words
-from reconciler.render.status_row import StatusRow, error_beside
+from reconciler.render.safe import escape_line, escape_message
+from reconciler.render.seen import evidence_facts
+from reconciler.render.status_row import StatusRow, additional_error
 from reconciler.render.words import (
     COMMIT_DIGITS,
     local_times,
@@ -26,7 +26,7 @@ from reconciler.render.words import (
     status_words,
     zone_name,
 )
-from reconciler.times import DAY_MS, SECOND_MS, in_zone, parse_instant
+from reconciler.times import DAY_MS, SECOND_MS, parse_instant, zoned_time
 
 STATES = (
     (RunState.IN_DOUBT, "in doubt"),
@@ -136,35 +136,35 @@ class _Rows:
     def values(self, row: StatusRow) -> tuple[Any, ...]:
         """The values of the row, in the order of `_COLUMNS`."""
         text = self._texts.number
-        place, instance = row.place, said(row.instance or "")
+        place, instance = row.place, escape_message(row.instance or "")
         return (
             self._number,
-            visible(row.run),
+            escape_line(row.run),
             _STATE_NUMBERS[row.state],
             _MARK_NUMBERS[mark(row)],
             text(row.reason) if row.reason not in _SAID_BY_STATE else 0,
-            text(said(local_times(row.why, self._told.zone))),
+            text(escape_message(local_times(row.why, self._told.zone))),
             row.flow_id,
             row.trigger_time,
             self._date(row.trigger_time),
             self._pairs(row.parameters),
             self._pairs(tuple(row.labels.items())),
-            text(visible(place.file)) if place else 0,
+            text(escape_line(place.file)) if place else 0,
             place.line if place else 0,
             instance,
             self._url(row, instance),
             self._claim(row),
             self._time(row.triggered_at),
             self._time(row.ended_at),
-            text(said(status_words(row.status))) if row.status else 0,
-            self._more(row),
+            text(escape_message(status_words(row.status))) if row.status else 0,
+            self._rare_values(row),
         )
 
     def _pairs(self, pairs: Parameters | None) -> Any:
         """The numbers of keys and values in turn; null where they are not known."""
         if pairs is None:
             return None
-        return [self._texts.number(visible(one)) for pair in pairs for one in pair]
+        return [self._texts.number(escape_line(one)) for pair in pairs for one in pair]
 
     def _date(self, time: EpochMs) -> int:
         if time not in self._dates:
@@ -196,22 +196,23 @@ class _Rows:
             return None
         text = self._texts.number
         named = (row.claim, row.by or "", (row.commit or "")[:COMMIT_DIGITS])
-        numbers = [text(visible(one)) for one in named]
+        numbers = [text(escape_line(one)) for one in named]
         return [*numbers, self._time(row.claimed_at), row.until]
 
-    def _more(self, row: StatusRow) -> Any:
+    def _rare_values(self, row: StatusRow) -> Any:
         """The values that only few runs have, by name; 0 where this run has none."""
         kind = attention_kind(row)
-        error = row.error if row.reason in _SAID_BY_STATE else error_beside(row)
+        error = row.error if row.reason in _SAID_BY_STATE else additional_error(row)
         found = {
-            "declaredAs": row.declared_as and visible(row.declared_as),
-            "cancelled": row.cancelled and said(row.cancelled),
-            "error": error and said(error),
+            "declaredAs": row.declared_as and escape_line(row.declared_as),
+            "cancelled": row.cancelled and escape_message(row.cancelled),
+            "error": error and escape_message(error),
             "evidence": "\n".join(
-                f"{label}: {words}" for label, words in seen_in_words(row.evidence, self._told.zone)
+                f"{label}: {words}"
+                for label, words in evidence_facts(row.evidence, self._told.zone)
             ),
             "starts": [
-                said(f"{start.instance} under claim {start.claim or 'unknown'}")
+                escape_message(f"{start.instance} under claim {start.claim or 'unknown'}")
                 for start in row.starts[1:] and row.starts
             ],
             "kind": kind,
@@ -232,10 +233,10 @@ def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
         "commit": (one.commit or "")[:COMMIT_DIGITS],
         "instances": one.instance_template,
         "origins": {
-            visible(path): [
-                visible(origin.commit[:COMMIT_DIGITS]),
-                visible(origin.subject),
-                visible(origin.pull_request or ""),
+            escape_line(path): [
+                escape_line(origin.commit[:COMMIT_DIGITS]),
+                escape_line(origin.subject),
+                escape_line(origin.pull_request or ""),
             ]
             for path, origin in one.origins.items()
             if path in files
@@ -259,12 +260,12 @@ def offsets(zone: tzinfo, first: EpochMs, last: EpochMs) -> list[list[int]]:
     for day in range(first, end, DAY_MS):
         following = _offset(zone, EpochMs(day + DAY_MS))
         if following != now:
-            found.append([_changed(zone, day, day + DAY_MS, now), following])
+            found.append([_find_offset_change(zone, day, day + DAY_MS, now), following])
             now = following
     return found
 
 
-def _changed(zone: tzinfo, before: int, after: int, offset: int) -> int:
+def _find_offset_change(zone: tzinfo, before: int, after: int, offset: int) -> int:
     """The first second in which the zone has another offset."""
     while after - before > SECOND_MS:
         middle = (before + after) // 2
@@ -278,7 +279,7 @@ def _changed(zone: tzinfo, before: int, after: int, offset: int) -> int:
 def _offset(zone: tzinfo, instant: EpochMs) -> int:
     """Seconds ahead of UTC; 0 for an instant outside the calendar."""
     try:
-        offset = in_zone(instant, zone).utcoffset() or timedelta()
+        offset = zoned_time(instant, zone).utcoffset() or timedelta()
     except (OverflowError, ValueError):
         return 0
     return offset // timedelta(seconds=1)

@@ -19,7 +19,7 @@ from reconciler import __version__
 from reconciler.model import EpochMs
 from reconciler.render.page.attention import Reported, list_concerns
 from reconciler.render.page.columns import GROUPS, group, page_data
-from reconciler.render.safe import visible, without_harm
+from reconciler.render.safe import escape_line, without_harm
 from reconciler.render.status_table import newest_attempts
 from reconciler.render.words import COMMIT_DIGITS, clock_time, join_words, zone_name
 from reconciler.repository.pages import MARKER
@@ -67,7 +67,7 @@ def _place(one: Reported, made: EpochMs) -> str:
     """`prod at 2024-03-02 08:00:00 (GMT+8), ledger of 1a2b3c4d5e6f`."""
     ledger = f"the ledger of commit {one.commit[:COMMIT_DIGITS]}" if one.commit else "a ledger here"
     time = f"{clock_time(EpochMs(made // 1000 * 1000), one.zone)} ({zone_name(one.zone)})"
-    return visible(f"{one.environment}: {time}, from {ledger}")
+    return escape_line(f"{one.environment}: {time}, from {ledger}")
 
 
 @cache
@@ -77,22 +77,22 @@ def _template() -> "Template":
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_part("report.html"))
+    return environment.from_string(_read_part("report.html"))
 
 
 @cache
 def _style() -> str:
-    return _part("report.css")
+    return _read_part("report.css")
 
 
 @cache
 def _script() -> str:
     """All scripts in one function, so that none of their names is global."""
-    parts = "\n".join(_part(f"{name}.js") for name in (*_SCRIPTS, *_LAST))
+    parts = "\n".join(_read_part(f"{name}.js") for name in (*_SCRIPTS, *_LAST))
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
-def _part(name: str) -> str:
+def _read_part(name: str) -> str:
     return files("reconciler.render.page").joinpath("parts", name).read_text(encoding="utf-8")
 
 

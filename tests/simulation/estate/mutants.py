@@ -89,7 +89,7 @@ def read_no_ledger_that_nobody_names(patch: pytest.MonkeyPatch) -> None:
 
 @among(rename)
 def let_a_ledger_be_orphaned(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(identity, "_orphaned", lambda _: None)
+    patch.setattr(identity, "_orphaned_problem", lambda _: None)
     patch.setattr(identity.Book, "concerns", lambda self, _: self.named)
 
 
@@ -105,7 +105,7 @@ def read_no_retired_ledger(patch: pytest.MonkeyPatch) -> None:
 
 @among(rehome)
 def let_a_ledger_go_on_at_another_service(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(identity, "_rehomed", lambda *_: None)
+    patch.setattr(identity, "_rehomed_problem", lambda *_: None)
 
 
 @among(rehome, split, mend)
@@ -124,7 +124,7 @@ def take_a_name_for_another_service(patch: pytest.MonkeyPatch) -> None:
 
 @among(split, declare, declare, mend)
 def let_folders_overlap(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(configuration, "_overlapping", lambda *_: ())
+    patch.setattr(configuration, "_overlap_findings", lambda *_: ())
 
 
 @among(move_manifest, split)
@@ -206,7 +206,7 @@ def forget_what_the_remote_keeps(patch: pytest.MonkeyPatch) -> None:
 
 @among(revert, manners=Manners(traces="nowhere"))
 def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Git, "last_written", lambda *_: None)
+    patch.setattr(Git, "find_last_written", lambda *_: None)
     patch.setattr(git_remote, "traces_among", lambda *_: Traces(trees={}, kept={}))
 
 
@@ -283,13 +283,13 @@ def take_for_absent_what_cannot_be_read(patch: pytest.MonkeyPatch) -> None:
 def believe_a_claim_on_a_branch_that_is_no_longer_the_default_one(
     patch: pytest.MonkeyPatch,
 ) -> None:
-    patch.setattr(git_push._Attempt, "_landed", lambda *_: git_push.PushLanded())
+    patch.setattr(git_push._Attempt, "_judge_landed", lambda *_: git_push.PushLanded())
 
 
 @among(move_head, mend)
 def believe_the_default_branch_that_was_remembered(patch: pytest.MonkeyPatch) -> None:
     def fetch(root: Any, remote: str, branch: str | None, more: Sequence[str]) -> Any:
-        return original(root, remote, branch or default.remembered_branch(root, remote), more)
+        return original(root, remote, branch or default.read_remembered_branch(root, remote), more)
 
     original = default.fetch_shared
     patch.setattr(default, "fetch_shared", fetch)
@@ -307,7 +307,7 @@ def believe_the_words_of_a_push_that_was_taken(patch: pytest.MonkeyPatch) -> Non
 @among(manners=Manners(rejected_landed=0.6))
 def believe_the_words_of_a_push_that_was_rejected(patch: pytest.MonkeyPatch) -> None:
     def judge(self: Any) -> Any:
-        return original(self) if self.answer.heard is Heard.TAKEN else self._refused()
+        return original(self) if self.answer.heard is Heard.TAKEN else self._declined_result()
 
     original = git_push._Attempt._judge
     patch.setattr(git_push._Attempt, "_judge", judge)
@@ -320,7 +320,7 @@ def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.Monke
 
 @among(manners=Manners(squashed=1.0), adopting=0.6)
 def refuse_an_adoption_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(adopt.Adopting, "recorded_in", lambda *_: None)
+    patch.setattr(adopt.Adopting, "find_ledger", lambda *_: None)
 
 
 @among(manners=Manners(unanswered=0.5))
@@ -329,8 +329,8 @@ def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
         answer = original(self, *moves)
         return git_push.PushLanded() if isinstance(answer, git_push.PushUnclear) else answer
 
-    original = git_push._Attempt._once
-    patch.setattr(git_push._Attempt, "_once", once)
+    original = git_push._Attempt._send_moves
+    patch.setattr(git_push._Attempt, "_send_moves", once)
 
 
 @among(manners=Manners(push_seconds=40.0))

@@ -9,7 +9,7 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import Event, events, read_events
 from reconciler.ledger.files import ACTIVE, SEAL_BYTES, is_ledger_name, ledger_text
 from reconciler.model import EpochMs, InstanceId, Nonce, Run
-from reconciler.times import in_zone, parse_instant, parse_zone
+from reconciler.times import parse_instant, parse_zone, zoned_time
 from tests.simulation.chances import Freezes
 from tests.simulation.clock import START
 from tests.simulation.estate.aside import Aside
@@ -50,7 +50,7 @@ class Instance:
     @property
     def id(self) -> InstanceId:
         """As in the documented samples: flow and trigger time; and what tells it from others."""
-        time = in_zone(self.run.trigger_time, parse_zone("GMT+8"))
+        time = zoned_time(self.run.trigger_time, parse_zone("GMT+8"))
         return InstanceId(f"{self.run.flow_id}-{time:%Y%m%d%H%M}00-{self.number}")
 
 
