@@ -200,47 +200,66 @@ def validate_workspace(
     environment then have only the problems that can be found without a ledger. Raises
     TooManyRunsError, ConfigurationError; LedgerError and LinkedLedgerError unless it goes on.
     """
-    unread = list_unread_manifests(workspace)
-    found, notes, of_ledgers = set[Problem](), set[Problem](), set[Problem]()
-    files: set[str] = set()
-    runs: Counter[str] = Counter()  # by file
-    now = LocalClock().wall()
+    checking = _Checking(workspace, base, goes_on=goes_on)
     for environment in workspace.environments:
-        declared = workspace.read_declared(environment)
-        files.update(declared.files)
-        runs.update(run.place.file for run in declared.runs)
-        skipped = {note for note in declared.notes if note.code in SKIPPED}
-        try:
-            ledger, around = _read_ledger(workspace, environment)
-        except (LedgerError, LinkedLedgerError) as error:
-            if not goes_on:
-                raise
-            of_ledgers.add(_unreadable_ledger_problem(workspace, environment, error))
-            found.update(skipped, declared.problems)
-            notes.update({*declared.notes} - skipped)
-            continue
-        skipped |= {
-            *missed_folder_problems(
-                workspace, environment, declared, ledger, unread=unread, base=base
-            )
-        }
-        found.update(skipped, declared.problems)
-        found.update(_rule_problems(environment, declared, ledger, around, now))
-        notes.update({*declared.notes} - skipped, edit_notes(declared, ledger))
+        declared = checking.check(environment)
         if not (declared.files or declared.notes or declared.problems or options.quiet):
             say(f"{environment.name}: there are no manifests in {environment.manifests}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     wanted = WantedPaths.of(find_root(options.repo), paths or [workspace.root])
-    notes.update(unread_note([path for path in unread if wanted.covers(path)]))
+    checking.notes.update(unread_note([one for one in checking.unread if wanted.covers(one)]))
     if paths:
-        for note in wanted.check(files, unread, workspace.configuration):
+        for note in wanted.check(checking.files, checking.unread, workspace.configuration):
             if not options.quiet:
                 say(f"note: {note}")
-    return Validation(
-        problems=tuple(
-            sorted({*of_ledgers, *(one for one in found if wanted.covers(one.place.file))})
-        ),
-        notes=tuple(sorted(one for one in notes if wanted.covers(one.place.file))),
-        files=sum(map(wanted.covers, files)),
-        runs=sum(number for file, number in runs.items() if wanted.covers(file)),
-    )
+    return checking.conclude(wanted)
+
+
+class _Checking:
+    """What is found, environment by environment."""
+
+    def __init__(self, workspace: Workspace, base: str | None, *, goes_on: bool) -> None:
+        self._workspace = workspace
+        self._base = base
+        self._goes_on = goes_on
+        self._now = LocalClock().wall()
+        self._found: set[Problem] = set()
+        self._of_ledgers: set[Problem] = set()
+        self._runs: Counter[str] = Counter()  # by file
+        self.unread = list_unread_manifests(workspace)
+        self.notes: set[Problem] = set()
+        self.files: set[str] = set()
+
+    def check(self, environment: Environment) -> Declared:
+        """Check one environment; gives what it declares. Raises as `validate_workspace`."""
+        workspace = self._workspace
+        declared = workspace.read_declared(environment)
+        self.files.update(declared.files)
+        self._runs.update(run.place.file for run in declared.runs)
+        skipped = {note for note in declared.notes if note.code in SKIPPED}
+        self._found.update(skipped, declared.problems)
+        self.notes.update({*declared.notes} - skipped)
+        try:
+            ledger, around = _read_ledger(workspace, environment)
+        except (LedgerError, LinkedLedgerError) as error:
+            if not self._goes_on:
+                raise
+            self._of_ledgers.add(_unreadable_ledger_problem(workspace, environment, error))
+            return declared
+        missed = missed_folder_problems(
+            workspace, environment, declared, ledger, unread=self.unread, base=self._base
+        )
+        self._found.update(missed, _rule_problems(environment, declared, ledger, around, self._now))
+        self.notes -= {*missed}
+        self.notes.update(edit_notes(declared, ledger))
+        return declared
+
+    def conclude(self, wanted: WantedPaths) -> Validation:
+        """What was found in the wanted paths, and of every ledger."""
+        found = {one for one in self._found if wanted.covers(one.place.file)}
+        return Validation(
+            problems=tuple(sorted(self._of_ledgers | found)),
+            notes=tuple(sorted(one for one in self.notes if wanted.covers(one.place.file))),
+            files=sum(map(wanted.covers, self.files)),
+            runs=sum(number for file, number in self._runs.items() if wanted.covers(file)),
+        )
