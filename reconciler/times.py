@@ -5,10 +5,11 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from importlib import import_module
-from importlib.resources import files
+from io import BytesIO
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from reconciler.bundled import read_bundled
 from reconciler.model import EpochMs
 
 ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that all zones come from
@@ -123,7 +124,7 @@ def _zone_names_in_any_case() -> dict[str, str]:
 @cache
 def _zone_names() -> frozenset[str]:
     """IANA's names, as the package `tzdata` lists them."""
-    listed = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
+    listed = read_bundled("tzdata", "zones").decode().split()
     return frozenset(listed) - {"Factory"}  # for machines whose zone nobody has set
 
 
@@ -134,9 +135,7 @@ def _zone(name: str) -> ZoneInfo:
     The system's files, which `ZoneInfo(name)` prefers, are never read. They differ between
     machines, so one manifest would get different trigger times.
     """
-    folder, _, file = f"zoneinfo/{name}".rpartition("/")
-    with files("tzdata").joinpath(*folder.split("/"), file).open("rb") as content:
-        return ZoneInfo.from_file(content, key=name)
+    return ZoneInfo.from_file(BytesIO(read_bundled("tzdata", f"zoneinfo/{name}")), key=name)
 
 
 def _is_local(name: str) -> bool:

@@ -719,7 +719,7 @@ def test_a_limit_that_decides_what_a_file_may_say_is_part_of_the_key(
         ("sys.version", "3.11.0"),
         ("_LIBRARIES", ("pyyaml",)),
         ("get_version_string", lambda: "0.0.1"),
-        ("_source_digest", lambda: "0"),
+        ("_source_digest", lambda _: "0"),
     ],
 )
 def test_each_part_of_the_program_that_reads_is_part_of_the_key(
@@ -734,17 +734,15 @@ def test_each_part_of_the_program_that_reads_is_part_of_the_key(
     cache._program.cache_clear()
 
 
-def test_a_module_that_is_changed_is_another_program(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    shutil.copytree(PROJECT / "reconciler", tmp_path / "reconciler")
-    monkeypatch.setattr(cache, "files", lambda _: tmp_path / "reconciler")
-    before = cache._source_digest()
+def test_a_module_that_is_changed_is_another_program(tmp_path: Path) -> None:
+    package = tmp_path / "reconciler"
+    shutil.copytree(PROJECT / "reconciler", package)
+    before = cache._source_digest(package)
     for changed in ("model.py", "manifest/build.py", "schemas/trigger.schema.json"):
-        with (tmp_path / "reconciler" / changed).open("a") as file:
+        with (package / changed).open("a") as file:
             file.write("\n")
-        assert cache._source_digest() != before
-        before = cache._source_digest()
+        assert cache._source_digest(package) != before
+        before = cache._source_digest(package)
 
 
 def test_a_time_that_was_allowed_is_not_when_the_clock_goes_back(

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from importlib.resources import files
 
 from msgspec import Struct
 
 from reconciler import DISTRIBUTION, PLACEHOLDER
+from reconciler.bundled import read_bundled
 
 
 class CodeKind(StrEnum):
@@ -36,7 +36,7 @@ def explanations() -> Mapping[str, Explanation]:
     """Every explanation by code, in the order of codes.toml: the exit codes come last."""
     import tomllib
 
-    text = (files("reconciler.explained") / "codes.toml").read_text(encoding="utf-8")
+    text = read_bundled("reconciler.explained", "codes.toml").decode()
     return {
         code: Explanation(
             code=code,

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Any
 
 from reconciler.model import EpochMs, Problem
@@ -94,5 +93,7 @@ def _case(suite: str, name: str) -> str:
 
 def _xml(text: str) -> str:
     """The text for an element or attribute, in ASCII, so that every encoding reads it the same."""
+    from html import escape  # its table of all named characters is not needed for any other format
+
     shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_line(text))
     return escape(shown, quote=True).encode("ascii", "xmlcharrefreplace").decode()

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from reconciler.schema.paths import escape_character
+from reconciler.escapes import escape_character
 
 # Control characters (ANSI escapes begin with one), bidirectional overrides and other invisible
 # format characters, surrogates that no encoding can write, line and paragraph separators.

@@ -15,9 +15,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -44,6 +43,9 @@ from reconciler.repository.cache_file import (
 from reconciler.repository.worktree import KnownFile
 from reconciler.times import ZONES_VERSION
 
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
 SWITCH = "RECONCILER_CACHE"  # an environment variable; `off`: neither read nor written
 _LEAST_FILES = 200  # with fewer files to keep, looking them up costs what it saves
 _FEW = 200  # if only one in so many files is new, it is read again rather than all written anew
@@ -52,8 +54,9 @@ _SKEW_NS = 1_000_000_000
 
 # The parts of this program that decide what a file says; a test compares them with the imports.
 _READERS = (
-    *("__init__.py", "counting.py", "enos", "errors.py", "links.py", "model.py", "numerous.py"),
-    *("selection.py", "times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
+    *("__init__.py", "bundled.py", "counting.py", "enos", "errors.py", "escapes.py", "links.py"),
+    *("model.py", "numerous.py", "selection.py", "times.py", "webhooks.py"),
+    *("expansion", "manifest", "schema", "schemas"),
 )
 _LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 
@@ -309,7 +312,9 @@ def _digest(source: Source) -> bytes:
 @cache
 def _program() -> tuple[str, ...]:
     """The versions of this program and of what it runs on, where they decide what a file says."""
-    from importlib.metadata import version  # a slow import: longer than all of a small repository
+    # Slow imports: they take longer than all of a small repository.
+    from importlib.metadata import version
+    from importlib.resources import files
 
     return (
         __version__,
@@ -317,17 +322,16 @@ def _program() -> tuple[str, ...]:
         ZONES_VERSION,
         *map(version, _LIBRARIES),
         str(get_version_string()),
-        _source_digest(),
+        _source_digest(files("reconciler")),
     )
 
 
-def _source_digest() -> str:
+def _source_digest(package: "Traversable") -> str:
     """A digest of the modules and schemas, for many states of them share one development version.
 
     It is made of their content, so it is the same wherever and whenever the program is installed.
     """
     whole = hashlib.sha256()
-    package = files("reconciler")
     for name in _READERS:
         for one in _files_of(package / name):
             content = one.read_bytes()
@@ -335,7 +339,7 @@ def _source_digest() -> str:
     return whole.hexdigest()
 
 
-def _files_of(place: Traversable) -> list[Traversable]:
+def _files_of(place: "Traversable") -> list["Traversable"]:
     if not place.is_dir():  # nothing at all if only compiled modules exist: the version must do
         return [place] if place.is_file() else []
     found = sorted(place.iterdir(), key=lambda one: one.name)

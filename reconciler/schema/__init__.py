@@ -2,9 +2,9 @@
 
 import json
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from reconciler.bundled import read_bundled
 from reconciler.schema.formats import FORMATS, conforms
 from reconciler.schema.paths import Finding, Where
 
@@ -40,8 +40,7 @@ SCHEMAS: tuple[SchemaName, ...] = get_args(SchemaName)
 
 def schema_text(name: SchemaName) -> str:
     """The text of the schema's file."""
-    folder = files("reconciler") / "schemas"
-    return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
+    return read_bundled("reconciler", f"schemas/{name}.schema.json").decode()
 
 
 @cache

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from reconciler.escapes import escape_character
+
 Path = tuple[str | int, ...]  # keys and list indexes, from the document's root
 
 _LONGEST_SHOWN = 60  # characters of a key or value that a message quotes
@@ -46,11 +48,6 @@ def printable_text(text: str, longest: int) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else escape_character(c) for c in text)
-
-
-def escape_character(character: str) -> str:
-    r"""The character as an escape of ASCII, such as `\x1b` or `\u202e`."""
-    return character.encode("unicode_escape").decode("ascii")
 
 
 Where = Literal["key", "value", "parent"]  # which part of a path a report points at

@@ -43,11 +43,24 @@ def test_the_command_line_of_httpx_is_not_loaded_with_it() -> None:
     assert done.stdout.splitlines()[-1] == "['httpx']"
 
 
-def test_a_validation_loads_no_event_loop_and_no_plan() -> None:
+def test_a_validation_loads_nothing_that_only_other_commands_need() -> None:
     # A hook of pre-commit pays for its start-up at each commit.
     words = (
         "import sys; from reconciler.cli.main import run; code = run(['validate'])\n"
-        "late = {'asyncio', 'ssl', 'httpx', 'secrets', 'reconciler.plan', 'reconciler.apply'}\n"
+        "late = {'asyncio', 'ssl', 'httpx', 'secrets', 'reconciler.plan', 'reconciler.apply',\n"
+        "    'importlib.resources', 'html'}\n"
+        "print(code, sorted(late & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_help_reads_no_manifest() -> None:
+    words = (
+        "import sys; from reconciler.cli.main import run; code = run(['--help'])\n"
+        "late = {'yaml', 'zoneinfo', 'reconciler.model', 'reconciler.schema', 'reconciler.git'}\n"
         "print(code, sorted(late & sys.modules.keys()))"
     )
     done = subprocess.run(

@@ -10,12 +10,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from reconciler import __version__
+from reconciler.bundled import read_bundled
 from reconciler.model import EpochMs
 from reconciler.render.page.attention import Reported, list_concerns
 from reconciler.render.page.columns import GROUPS, group, page_data
@@ -93,7 +93,7 @@ def _script() -> str:
 
 
 def _read_part(name: str) -> str:
-    return files("reconciler.render.page").joinpath("parts", name).read_text(encoding="utf-8")
+    return read_bundled("reconciler.render.page", f"parts/{name}").decode()
 
 
 def _policy(style: str, script: str) -> str:
