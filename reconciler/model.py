@@ -122,7 +122,10 @@ class Times(Protocol):
 
 
 class Held(Enum):
-    """Why a run is not started, whatever others do: `plan.standing.HOLDS` has the words."""
+    """Why a run cannot start until somebody edits its manifest; `plan.standing` has the words.
+
+    What passes by itself is decided in `plan.decide`: runs that depend on it are not lost by it.
+    """
 
     CANCELLED = auto()
     SUSPENDED = auto()
@@ -222,7 +225,7 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
             return Held.SUSPENDED
         return Held.MISSED if self._is_missed(now) else None
 
-    def is_over(self, now: EpochMs | None) -> bool:
+    def is_called_off_or_missed(self, now: EpochMs | None) -> bool:
         """Whether the run is called off, or too late to start; `now` as above."""
         return self.cancel or self._is_missed(now)
 

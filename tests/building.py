@@ -124,14 +124,15 @@ def a_rejected(run: Run, claim: str = "c1") -> events.Rejected:
     )
 
 
-def an_unknown(run: Run, claim: str = "c1") -> events.Unknown:
-    """The start's outcome could not be told."""
+def an_unknown(run: Run, claim: str = "c1", *, late: bool = False) -> events.Unknown:
+    """The start's outcome could not be told. `late`: it left after its claim had ended."""
     return events.Unknown(
         v=events.VERSION,
         at=format_instant(NOW),
         run=run.id,
         claim=Nonce(claim),
         seen="HTTP 502",
+        late=late,
     )
 
 

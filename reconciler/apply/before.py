@@ -32,12 +32,12 @@ STAMP_MS = SECOND_MS
 MOST_SEEN = 5_000  # instances in one claim; if there are more, its runs are told apart as others
 
 LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
-KEPT_MS = MINUTE_MS  # how long a look counts for further claims; see `Stood`
+KEPT_MS = MINUTE_MS  # how long a look counts for further claims; see `MinuteLook`
 
 MinuteSpan = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
 
-class Before(Struct, frozen=True, kw_only=True):
+class EarlierLook(Struct, frozen=True, kw_only=True):
     """What stood in the minutes of some runs, and a time no earlier than the last look."""
 
     seen: tuple[events.Seen, ...]
@@ -55,7 +55,7 @@ def shares_a_minute(run: Run, look: Look) -> bool:
     return bool(started or known.runs_in_doubt(run.flow_id, run.trigger_time))
 
 
-class Stood(Struct, frozen=True, kw_only=True):
+class MinuteLook(Struct, frozen=True, kw_only=True):
     """What stood in a minute, by one search before a claim; kept for a while within one apply.
 
     A claim that lost its race has started nothing: somebody else has moved the branch, perhaps by
@@ -81,8 +81,8 @@ async def look_before(
     runs: Sequence[Run],
     look: Look,
     latest: Callable[[], EpochMs],
-    stood: dict[MinuteSpan, Stood],
-) -> Before | None:
+    stood: dict[MinuteSpan, MinuteLook],
+) -> EarlierLook | None:
     """Search the minutes of those runs; None if more stands there than a claim can hold.
 
     An instance that was started there a moment ago may not be listed yet, and would later look like
@@ -109,14 +109,14 @@ async def look_before(
                 within = minute[0] == flow_id and start <= minute[1] and minute[2] <= end
                 if within and not _may_list_more(its, look, ids, began):
                     recorded = _starts_and_claims(its[0], look.known)
-                    stood[minute] = Stood(seen=seen, began=began, at=at, recorded=recorded)
+                    stood[minute] = MinuteLook(seen=seen, began=began, at=at, recorded=recorded)
         if failure is not None:
             raise failure
         if not minutes.keys() <= stood.keys():
             await look.pause(min(LOOK_SECONDS, look.environment.gateway.settle))
     kept = dict.fromkeys(chain.from_iterable(stood[one].seen for one in minutes))
     at = max(stood[one].at for one in minutes)
-    return Before(seen=tuple(kept), at=at) if len(kept) <= MOST_SEEN else None
+    return EarlierLook(seen=tuple(kept), at=at) if len(kept) <= MOST_SEEN else None
 
 
 async def _search(
@@ -145,7 +145,7 @@ async def _search(
     return found, failures[0] if failures else None
 
 
-def _is_still_valid(stood: Stood, runs: Sequence[Run], look: Look, latest: EpochMs) -> bool:
+def _is_still_valid(stood: MinuteLook, runs: Sequence[Run], look: Look, latest: EpochMs) -> bool:
     """Whether what an earlier look has shown still counts for those runs, all of one minute."""
     return (
         abs(latest - stood.at) <= KEPT_MS

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
-from reconciler.apply.before import Before
+from reconciler.apply.before import EarlierLook
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.checks import refuse_repeated_ids
 from reconciler.apply.known import Known
@@ -48,7 +48,7 @@ class Claims:
         self.push_seconds = 0.0  # how long the last claim took to land, or to lose a race
 
     async def make(
-        self, runs: Sequence[Run], clock: ServiceClock, before: Before | None
+        self, runs: Sequence[Run], clock: ServiceClock, before: EarlierLook | None
     ) -> Batch | None:
         """Claim the runs and record what is pending; None unless the claim is known to have landed.
 
@@ -78,7 +78,7 @@ class Claims:
         return None
 
     def _claim(
-        self, runs: Sequence[Run], at: EpochMs, until: EpochMs, before: Before | None
+        self, runs: Sequence[Run], at: EpochMs, until: EpochMs, before: EarlierLook | None
     ) -> events.Claim:
         """The ledger's line that claims the runs, with a nonce of its own."""
         gateway = self._branch.environment.gateway

@@ -24,8 +24,8 @@ from reconciler.apply.evidence import (
     may_be_its,
     vanished_rows,
 )
-from reconciler.apply.ids import Making, Sighting
-from reconciler.apply.immediate import Immediate, judge_immediate
+from reconciler.apply.ids import IdScheme, Sighting
+from reconciler.apply.immediate import ClaimTimeSearch, judge_immediate
 from reconciler.apply.instances import LEAD_MS
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Instance
@@ -33,6 +33,7 @@ from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import Suspect, contradicts, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
+from reconciler.ledger.records import settling_time
 from reconciler.model import EpochMs, Nonce, RunId
 from reconciler.plan import PlannedRun
 from reconciler.times import format_instant
@@ -122,7 +123,9 @@ class _Searched(Struct, frozen=True, kw_only=True):
     suspect: Suspect
     listed: Sequence[Instance]
     began: EpochMs  # no later than the search, which must show what had to be listed by then
-    immediate: Immediate | None = None  # what is listed under the time of its claim, if searched
+    immediate: ClaimTimeSearch | None = (
+        None  # what is listed under the time of its claim, if searched
+    )
 
     @property
     def shows_at_once(self) -> bool:
@@ -196,11 +199,11 @@ async def _look_further(searched: _Searched, look: Look) -> _Searched | Doubt:
         return _failed_search_doubt(searched.planned, searched.record, error, searched.began, look)
     its_minute = {replace(one, status=None) for one in searched.listed}
     others = [one for one in found if replace(one, status=None) not in its_minute]
-    return replace(searched, immediate=Immediate(window=window, listed=others))
+    return replace(searched, immediate=ClaimTimeSearch(window=window, listed=others))
 
 
 def _judge_search(
-    searched: _Searched, look: Look, making: Making, unlisted: Collection[RunId]
+    searched: _Searched, look: Look, making: IdScheme, unlisted: Collection[RunId]
 ) -> StartOutcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
     decided_at = _decision_time(record, look)
@@ -267,14 +270,8 @@ def _settlement_event(
 
 
 def _decision_time(record: Record, look: Look) -> EpochMs:
-    """From when on a whole search that finds nothing proves that there is nothing.
-
-    That is `settleSeconds` after two times. The claim must have expired, because until then its
-    applier may start the run. The trigger time must have passed, because the reference does not say
-    that an instance that still waits is listed.
-    """
-    settle = int(look.environment.gateway.settle * 1000)
-    return EpochMs(max(_expiry_time(record, look), record.trigger_time) + settle)
+    settle = look.environment.gateway.settle
+    return settling_time(_expiry_time(record, look), record.trigger_time, settle)
 
 
 def _expiry_time(record: Record, look: Look) -> EpochMs:

@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.apply.ids import Making
+from reconciler.apply.ids import IdScheme
 from reconciler.apply.known import Known, rows_seen
 from reconciler.apply.nonces import claim_named_in, nonce_standing
 from reconciler.apply.ports import Instance
@@ -73,7 +73,7 @@ def judge(
     suspect: Suspect,
     listed: Sequence[Instance],
     known: Known,
-    making: Making,
+    making: IdScheme,
     rivals: Sequence[Suspect] = (),
     unlisted: Collection[RunId] = (),
 ) -> Judgement:
@@ -152,7 +152,7 @@ def _judge_hiding(
     suspect: Suspect,
     listed: Sequence[Instance],
     known: Known,
-    making: Making,
+    making: IdScheme,
     unlisted: Collection[RunId],
 ) -> Ambiguous | None:
     """Why the run's own instance may exist though it is not listed; None if it cannot.

@@ -49,7 +49,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
         ]
 
 
-class Making(Struct, frozen=True, kw_only=True):
+class IdScheme(Struct, frozen=True, kw_only=True):
     """What ids show of how the service makes them."""
 
     seen: bool = False  # any id at all
@@ -59,7 +59,7 @@ class Making(Struct, frozen=True, kw_only=True):
     of_each: bool = False  # each start has an id of its own
     of_flows: bool = False  # two flows have two ids, though they do not begin with the flow
 
-    def with_sightings(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
+    def with_sightings(self, sightings: Iterable[Sighting], zone: tzinfo) -> "IdScheme":
         """The same, with what these ids show in addition."""
         seen = [(one, one.spelled_minutes(zone)) for one in sightings]
         excluded = {
@@ -68,7 +68,7 @@ class Making(Struct, frozen=True, kw_only=True):
             for _, spelled in seen
             if spelled and all(minute % unit for minute in spelled)
         }
-        return Making(
+        return IdScheme(
             seen=self.seen or bool(seen),
             cut=self.cut or not all(spelled for _, spelled in seen),
             excluded=self.excluded | excluded,

@@ -24,7 +24,7 @@ from reconciler.apply.evidence import (
     is_another,
     rows_of,
 )
-from reconciler.apply.ids import Making, Sighting, spans_around
+from reconciler.apply.ids import IdScheme, Sighting, spans_around
 from reconciler.apply.known import Known
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
@@ -52,7 +52,7 @@ def immediate_window(
     return EpochMs(max(claimed_at - suspect.slack, 0)), EpochMs(until + suspect.slack)
 
 
-class Immediate(Struct, frozen=True, kw_only=True):
+class ClaimTimeSearch(Struct, frozen=True, kw_only=True):
     """What a search of `immediate_window` has found that the run's minute does not show."""
 
     window: tuple[EpochMs, EpochMs]
@@ -69,7 +69,7 @@ def judge_immediate(
     suspect: Suspect,
     listed: Sequence[Instance],
     known: Known,
-    making: Making,
+    making: IdScheme,
     rivals: Sequence[Suspect] = (),
 ) -> Judgement:
     """What a whole search of `immediate_window` says of a run that its own minute does not show.
@@ -100,7 +100,7 @@ def judge_immediate(
 
 
 def immediate_candidates(
-    suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making
+    suspect: Suspect, listed: Sequence[Instance], known: Known, making: IdScheme
 ) -> list[Instance]:
     """What of a search of `immediate_window` may be the run's own, as far as the service shows."""
     since = [one for one in listed if not is_another(suspect, one)]
@@ -109,7 +109,7 @@ def immediate_candidates(
 
 
 def _divide_candidates(
-    suspect: Suspect, since: Sequence[Instance], known: Known, making: Making
+    suspect: Suspect, since: Sequence[Instance], known: Known, making: IdScheme
 ) -> tuple[list[Instance], list[Instance]]:
     """Of the instances made since the claim: the proven ones, and those that may be its own."""
     of_id = Counter(one.id for one in since)
@@ -126,7 +126,7 @@ def _divide_candidates(
     return ours, possible
 
 
-def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Making) -> bool:
+def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: IdScheme) -> bool:
     """Whether it may be a newer one with the id that the suspect's own has.
 
     It is recorded for a run that may have the same id, or nobody's, and its id spells that minute.
@@ -144,7 +144,7 @@ def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Mak
     )
 
 
-def _owners_beside(suspect: Suspect, one: Instance, known: Known, making: Making) -> list[Start]:
+def _owners_beside(suspect: Suspect, one: Instance, known: Known, making: IdScheme) -> list[Start]:
     """The starts of other runs that are recorded with the instance's id, and that it fits.
 
     Without those whose id the run's own instance may have as well.
@@ -158,7 +158,7 @@ def _owners_beside(suspect: Suspect, one: Instance, known: Known, making: Making
     ]
 
 
-def _may_share(suspect: Suspect, other: Record, making: Making) -> bool:
+def _may_share(suspect: Suspect, other: Record, making: IdScheme) -> bool:
     """Whether the service may give both runs one id, as far as its ids show."""
     if making.of_each or (other.flow_id != suspect.flow_id and not making.may_lack_flow):
         return False

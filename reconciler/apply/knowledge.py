@@ -32,7 +32,7 @@ from reconciler.model import (
     run_name,
 )
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, plan_environment
-from reconciler.plan.outlook import Over, find_over
+from reconciler.plan.outlook import HarmlessEnd, find_over
 from reconciler.refused import InvalidManifestsError
 
 STARTS_OF_ONE_RUN = 3  # after so many that proved absent, the run is left to the next apply
@@ -109,7 +109,7 @@ class Knowledge:
             declared=self._declared.of(self.branch.snapshot.declared),
             now=clock.earliest_time,
             known=self._known.of(self.branch.ledger),
-            lapsed=self.lapses.lapsed,
+            lapsed={**self.branch.ledger.overdue, **self.lapses.lapsed},
             turn=self._looks,
         )
 
@@ -251,7 +251,7 @@ class Knowledge:
         return {run: names for run, names in found.items() if names}
 
 
-def _harmless_ends(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
+def _harmless_ends(plan: Plan, ended: Collection[RunId]) -> dict[RunId, HarmlessEnd]:
     """The ended runs whose bad end asks nothing of anybody, and why."""
     firsts = {first_attempt(run) for run in ended}
     attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconciler.apply.ids import (
     UNITS_MS,
     Answered,
-    Making,
+    IdScheme,
     Sighting,
     Span,
     gives_each_its_own,
@@ -78,7 +78,7 @@ class Known:
 
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._ledgers = list(ledgers)
-        self._making: Making | None = None  # what the recorded ids show; see `making`
+        self._making: IdScheme | None = None  # what the recorded ids show; see `making`
         self._ordered: dict[int | _All | None, list[_Sent]] = {}  # by flow; see `_starts_by_time`
         self.claims: dict[Nonce, events.Claim] = {}
         for ledger in self._ledgers:
@@ -224,7 +224,7 @@ class Known:
             )
         ]
 
-    def making(self, zone: tzinfo) -> Making:
+    def making(self, zone: tzinfo) -> IdScheme:
         """What the recorded ids show of how the service makes them."""
         if self._making is None:
             recorded = (
@@ -233,7 +233,7 @@ class Known:
                 if one.start is not None
             )
             answered = self._answered_ids()
-            making = Making(of_each=gives_each_its_own(answered)).with_sightings(
+            making = IdScheme(of_each=gives_each_its_own(answered)).with_sightings(
                 chain(recorded, self._sightings_in_doubt()), zone
             )
             of_flows = making.flowless and gives_flows_their_own(answered)
@@ -265,7 +265,7 @@ class Known:
         time: EpochMs,
         since: EpochMs,
         zone: tzinfo,
-        making: Making,
+        making: IdScheme,
         unlisted: Collection[RunId] = (),
         *,
         claim: Nonce | None = None,
@@ -292,7 +292,7 @@ class Known:
         return None
 
     def _spans_of_one_id(
-        self, flow_id: int, time: EpochMs, zone: tzinfo, making: Making
+        self, flow_id: int, time: EpochMs, zone: tzinfo, making: IdScheme
     ) -> Iterator[list[_Sent]]:
         """What was sent, or may have been, in each span around the time that may share one id.
 

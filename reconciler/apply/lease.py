@@ -96,7 +96,7 @@ class Lease(Struct, kw_only=True):
                 self.jumped = ahead if ahead > behind else -behind
 
     @property
-    def is_over(self) -> bool:
+    def has_expired(self) -> bool:
         """Whether the claim may have expired."""
         return self.clock.latest_time() > self.until
 

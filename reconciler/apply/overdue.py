@@ -1,7 +1,7 @@
 """Starts that left after their claim had ended: the process was frozen at the last moment.
 
-Another apply may have looked for the run in vain by then, and may have started it. The ledger keeps
-nothing of an older claim but a start that is known, so that it is this apply which must tell.
+Another apply may have looked for the run in vain by then, and may have started it. Once the outcome
+is recorded, the ledger tells of it too; an apply that ends before that must have said so.
 """
 
 from reconciler.apply.doubt import Doubt
@@ -41,12 +41,13 @@ class Overdue:
         self._runs.pop((run, claim), None)
 
     def doubts(self, ledger: Ledger) -> list[Doubt]:
-        """Those whose claim the ledger has replaced by another claim."""
+        """Those whose claim the ledger has replaced, and of which it does not tell otherwise."""
         records = ledger.records
         return [
             _doubt(run, records.get(name))
             for (name, claim), run in self._runs.items()
-            if name not in records or records[name].claim != claim
+            if name not in records
+            or (records[name].claim != claim and not records[name].started_twice)
         ]
 
 

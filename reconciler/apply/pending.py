@@ -21,12 +21,14 @@ def select_pending(pending: Sequence[Event], before: Ledger, now: Ledger) -> lis
     `before`, `now`: the branch's ledger when they were concluded, and as it is read by now.
     """
     claimed = _runs_claimed_since(before, now)
+    late = now.overdue.keys() - before.overdue.keys()  # starts that left after the search, perhaps
     shared = {minute_of(one.flow_id, one.trigger_time) for one in claimed}
     return [
         event
         for event in list_additions(pending, now)
         if not (isinstance(event, events.Observed) and _minute(event.run, now) in shared)
         and not (_is_absent_by_search(event) and _may_be_hidden(event.run, now, claimed))
+        and not (_is_absent_by_search(event) and event.claim in late)
     ]
 
 

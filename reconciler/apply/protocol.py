@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from reconciler.apply.before import (
     STAMP_MS,
-    Before,
+    EarlierLook,
+    MinuteLook,
     MinuteSpan,
-    Stood,
     look_before,
     shares_a_minute,
 )
@@ -38,7 +38,7 @@ from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.times import DAY_MS, format_instant
 
 FAILED_LOOKS = 3  # at a run's minute before its claim; then the run is left to the next apply
-LATE_CLAIMS = 3  # in a row, landed too late for any start; after one more the apply gives up
+MOST_LATE_CLAIMS = 3  # in a row, landed too late for any start; after one more the apply gives up
 FRESH_SECONDS = 2.0  # in so short a time, two clocks drift apart by nothing that matters
 
 
@@ -94,7 +94,7 @@ class _Apply:
         self.stuck = False  # the last batch started nothing, and trying again at once is no use
         self.used_up = 0  # claims in a row that landed too late for any start
         self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
-        self.stood: dict[MinuteSpan, Stood] = {}  # what looks before claims have shown
+        self.stood: dict[MinuteSpan, MinuteLook] = {}  # what looks before claims have shown
 
     @property
     def environment(self) -> Environment:
@@ -190,7 +190,7 @@ class _Apply:
 
     async def _look_before(
         self, runs: Sequence[Run], gateway: Gateway, clock: ServiceClock
-    ) -> tuple[Sequence[Run], Before | None]:
+    ) -> tuple[Sequence[Run], EarlierLook | None]:
         """Search the minutes that are known to be shared; give the runs that may be claimed then.
 
         Without this look, an instance whose start was not answered could not be told from one that
@@ -236,8 +236,8 @@ class _Apply:
         )
         # If a slow push used up the claim, a longer claim may help; such claims are counted.
         self.used_up = self.used_up + 1 if nothing and was_late else 0
-        self.stuck = nothing and not 0 < self.used_up <= LATE_CLAIMS
-        if self.used_up > LATE_CLAIMS:
+        self.stuck = nothing and not 0 < self.used_up <= MOST_LATE_CLAIMS
+        if self.used_up > MOST_LATE_CLAIMS:
             self.knowledge.claims.give_up(self.used_up)
 
     async def _settle_all(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:

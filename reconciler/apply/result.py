@@ -10,7 +10,7 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import Record, events
 from reconciler.model import RunId
 from reconciler.plan import PlannedRun
-from reconciler.plan.outlook import Over
+from reconciler.plan.outlook import HarmlessEnd
 
 
 class ApplyResult(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,9 @@ class ApplyResult(Struct, frozen=True, kw_only=True):
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
     refused: Sequence[PlannedRun] = ()  # not claimed: the service was asked, and would refuse them
     observed: Sequence[events.Observed] = ()  # ends that this apply has seen and recorded
-    over: Mapping[RunId, Over] = field(default_factory=dict)  # why a bad end asks for nothing
+    over: Mapping[RunId, HarmlessEnd] = field(
+        default_factory=dict
+    )  # why a bad end asks for nothing
     cancelled: Sequence[events.Cancelled] = ()
     uncancelled: Sequence[PlannedRun] = ()  # to be cancelled, and not known to be
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left

@@ -123,8 +123,11 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     def unknown_outcome(self, run: Run, seen: str) -> events.Unknown:
         """The outcome of a start that may or may not have been made."""
+        late = run.id in self.overdue
+        # What left too late must be looked for until after it has left.
+        at = format_instant(self.lease.clock.latest_time()) if late else self.now()
         return events.Unknown(
-            v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
+            v=events.VERSION, at=at, run=run.id, claim=self.claim, seen=seen, late=late
         )
 
     def triggered_outcome(self, run: Run, instance: InstanceId) -> events.Triggered:
@@ -243,7 +246,7 @@ async def _post(
     )
 
     def may_post() -> bool:
-        if batch.lease.is_over:
+        if batch.lease.has_expired:
             batch.overdue.add(run.id)
         return _refusal_reason(batch, run) is None
 

@@ -24,7 +24,7 @@ LEDGER_BRANCH = "reconciler-ledger"
 NONE = "none"
 
 
-class Given(Struct, frozen=True, kw_only=True):
+class InitOptions(Struct, frozen=True, kw_only=True):
     """What the options of `init` said; None: the option was not given."""
 
     environment: str | None = None
@@ -39,7 +39,7 @@ class Given(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-def collect_answers(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
+def collect_answers(place: StartingPlace, given: InitOptions, *, asks: bool) -> Beginning:
     """All answers, checked; `asks`: a person can be asked. Raises click.UsageError for a wrong one.
 
     If there is a configuration already, nobody is asked for what it says.
@@ -100,7 +100,7 @@ def _home(source: str | None) -> Home:
         raise click.BadParameter(f"the address {error}", param_hint="--source") from None
 
 
-def _collect_gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
+def _collect_gateway(base: Beginning, given: InitOptions, *, asks: bool) -> GatewayAnswers:
     """The gateway's answers; a person is asked for those that no option gives."""
     told = {
         "--url": given.url,
@@ -165,7 +165,7 @@ def _check_answer(base: Beginning, option: str, field: str, text: str) -> Iterat
             yield words
 
 
-def _ask_remaining(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
+def _ask_remaining(base: Beginning, place: StartingPlace, given: InitOptions) -> Beginning:
     """The answers, after a person was asked for what neither an option nor the clone says."""
     if given.ci is None and place.forge() is None:
         question = Question(

@@ -46,7 +46,7 @@ Pairs = tuple[tuple[str, str], ...]
 _SECONDS = 10.0  # no more, because a person waits for the next question
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class NewOptions(Struct, frozen=True, kw_only=True):
     """What the options of `new` said; None or empty: the option was not given."""
 
     kind: Literal["trigger", "backfill"]
@@ -70,7 +70,7 @@ class Said(Struct, frozen=True, kw_only=True):
     max_active: int | None = None
 
 
-def declare(options: CommonOptions, said: Said) -> None:
+def declare(options: CommonOptions, said: NewOptions) -> None:
     """Write the manifest, if it is valid together with all others, and say what to do next.
 
     Raises RefusedError, which quotes every problem that the manifest would bring.
@@ -98,7 +98,7 @@ def declare(options: CommonOptions, said: Said) -> None:
         say("To see what an apply would do: reconciler plan. To start it: commit, push, merge.")
 
 
-def _ask_open_questions(said: Said, *, asks: bool) -> Said:
+def _ask_open_questions(said: NewOptions, *, asks: bool) -> NewOptions:
     """Ask a person for what was left out. Raises click.UsageError where nobody can be asked."""
     questions = list(_open_questions(said))
     if questions and not asks:
@@ -115,7 +115,7 @@ def _ask_open_questions(said: Said, *, asks: bool) -> Said:
     return replace(said, **changes)
 
 
-def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
+def _open_questions(said: NewOptions) -> Iterator[tuple[str, Question]]:
     """The questions that must be answered and are not, each with the name of its field."""
     needed = ["name", "flow_id"]
     needed += ["first", "last"] if said.kind == "backfill" else []
@@ -128,11 +128,11 @@ def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
 def _add_flow_answers(
     workspace: Workspace,
     environment: Environment,
-    said: Said,
+    said: NewOptions,
     *,
     asks: bool,
     quiet: bool,
-) -> Said:
+) -> NewOptions:
     """Look the flow up, where that is possible, and ask a person for its parameters."""
     flow: Flow | str | None = None
     if said.flow_id is not None and not said.offline and has_keys(environment):
@@ -174,7 +174,7 @@ def _ask_pairs(field: str) -> Iterator[tuple[str, str]]:
         explains = False
 
 
-def _declaration(said: Said) -> Declaration:
+def _declaration(said: NewOptions) -> Declaration:
     times: TriggerTimes | BackfillTimes
     if said.kind == "trigger":
         times = TriggerTimes(business_date=said.business_date, trigger_time=said.trigger_time)
@@ -204,7 +204,7 @@ def _declaration(said: Said) -> Declaration:
     )
 
 
-def _path(workspace: Workspace, environment: Environment, said: Said, name: str) -> str:
+def _path(workspace: Workspace, environment: Environment, said: NewOptions, name: str) -> str:
     """The manifest's path from the root. Raises RefusedError if no environment would read it."""
     folder = environment.manifests
     if said.out is None:

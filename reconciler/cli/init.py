@@ -46,11 +46,11 @@ def init_command(*, check: bool, **given: str | None) -> ExitCode:
     is left as it is. Where reconciler.yaml is there, the rest is made from it. Without --env the
     environment is called prod.
     """
-    from reconciler.cli.answering import Given
+    from reconciler.cli.answering import InitOptions
     from reconciler.cli.starting import write_repository
 
     options = current_options()
-    answers = Given(environment=options.env, **given)
+    answers = InitOptions(environment=options.env, **given)
     if check:
         from reconciler.cli.starting import check_outdated as check_freshness
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.cli.options import read_utf8
 from reconciler.errors import ReconcilerError
-from reconciler.git.said import address
+from reconciler.git.said import redact_address
 from reconciler.ledger import Event
 from reconciler.ledger.lines import encode_events
 from reconciler.model import Nonce
@@ -40,9 +40,11 @@ def applier() -> str:
     server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     run = os.environ.get("GITHUB_RUN_ID")
     if server and repository and run:
-        return _limit_text(address(f"{server}/{repository}/actions/runs/{run}"))
+        return _limit_text(redact_address(f"{server}/{repository}/actions/runs/{run}"))
     job = os.environ.get("CI_JOB_URL") or os.environ.get("BUILD_URL")
-    return _limit_text(address(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}")
+    return _limit_text(
+        redact_address(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}"
+    )
 
 
 def _limit_text(text: str) -> str:

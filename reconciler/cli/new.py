@@ -104,13 +104,13 @@ def new_commands() -> None:
 @common_options
 def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any) -> ExitCode:
     """Declare one run."""
-    from reconciler.cli.composing import Said, declare
+    from reconciler.cli.composing import NewOptions, declare
 
     if business_date is not None and trigger_time is not None:
         raise click.UsageError("Say --business-date or --trigger-time, not both.")
     declare(
         current_options(),
-        Said(kind="trigger", business_date=business_date, trigger_time=trigger_time, **given),
+        NewOptions(kind="trigger", business_date=business_date, trigger_time=trigger_time, **given),
     )
     return ExitCode.OK
 
@@ -144,9 +144,9 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
 @common_options
 def backfill(*, every: str | None, cron: str | None, **given: Any) -> ExitCode:
     """Declare many runs: one for each date, and each combination of a matrix."""
-    from reconciler.cli.composing import Said, declare
+    from reconciler.cli.composing import NewOptions, declare
 
     if every is not None and cron is not None:
         raise click.UsageError("Say --every or --cron, not both.")
-    declare(current_options(), Said(kind="backfill", every=every, cron=cron, **given))
+    declare(current_options(), NewOptions(kind="backfill", every=every, cron=cron, **given))
     return ExitCode.OK

@@ -16,6 +16,7 @@ from reconciler.errors import ExitCode, GitError
 from reconciler.git import Origin
 from reconciler.model import EpochMs
 from reconciler.render.page import Reported, report_page
+from reconciler.render.status_row import urgent_exit_code
 from reconciler.repository.pages import check_apart, check_page_folder, write_page
 
 
@@ -42,8 +43,7 @@ def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
     page = write_page(folder, report_page(told, now).encode())
     if not options.quiet:
         say(f"{page}: {format_count(sum(len(one.rows) for one in told), 'run')}", err=False)
-    twice = any(row.started_twice for one in told for row in one.rows)
-    return ExitCode.IN_DOUBT if twice else ExitCode.OK
+    return urgent_exit_code(row for one in told for row in one.rows)
 
 
 def _report_environment(

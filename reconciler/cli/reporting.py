@@ -19,7 +19,7 @@ from reconciler.model import RunId, combination_of, run_name
 from reconciler.plan.outlook import Outlook
 from reconciler.render.grid import DATE, Axes
 from reconciler.render.status_markdown import status_markdown
-from reconciler.render.status_row import outlook
+from reconciler.render.status_row import outlook, urgent_exit_code
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
@@ -72,8 +72,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> ExitCode:
         """Whether one of the runs that are shown was started twice and nobody has settled that."""
-        twice = any(row.started_twice for _, those in self.rows for row in those)
-        return ExitCode.IN_DOUBT if twice else ExitCode.OK
+        return urgent_exit_code(row for _, those in self.rows for row in those)
 
     @property
     def detailed_exit_code(self) -> ExitCode:

@@ -9,7 +9,7 @@ import msgspec
 from reconciler.configuration import GatewayConfiguration
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.brief import BriefRecord
-from reconciler.ledger.records import Phase
+from reconciler.ledger.records import Phase, settling_time
 from reconciler.model import (
     EpochMs,
     Run,
@@ -34,8 +34,8 @@ def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
     if template is None and row.state is not RunState.IN_DOUBT:
         return row
     if row.state is RunState.IN_DOUBT:
-        since = max(row.until or 0, row.trigger_time) + int(gateway.settle * 1000)
-        row = row.but(settled_from=EpochMs(since))
+        until = row.until or EpochMs(0)
+        row = row.but(settled_from=settling_time(until, row.trigger_time, gateway.settle))
     if template is None or row.instance is None:
         return row
     if isinstance(row, SuccessRow):

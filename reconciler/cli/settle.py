@@ -73,9 +73,9 @@ def resolve_command(
         raise click.UsageError("--force goes with --reason TEXT.")
     from reconciler.cli.refusing import document_refusals
     from reconciler.cli.saying import show
-    from reconciler.cli.settling import Saying, resolve_runs
+    from reconciler.cli.settling import ResolveOptions, resolve_runs
 
-    saying = Saying(
+    saying = ResolveOptions(
         runs=runs,
         triggered=triggered,
         reason=reason,

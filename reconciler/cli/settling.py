@@ -31,7 +31,7 @@ from reconciler.repository.named_files import read_regular
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
 
-class Saying(Struct, frozen=True, kw_only=True):
+class ResolveOptions(Struct, frozen=True, kw_only=True):
     """What a person says on the command line about runs."""
 
     runs: tuple[str, ...]
@@ -42,7 +42,7 @@ class Saying(Struct, frozen=True, kw_only=True):
     as_json: bool = False
 
 
-def resolve_runs(options: CommonOptions, saying: Saying) -> str:
+def resolve_runs(options: CommonOptions, saying: ResolveOptions) -> str:
     """Record what a person says about runs; gives what they are now, a line each or as JSON."""
     shared = SharedBranch.find(options)
     asks = is_terminal()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from reconciler.cli.answering import Given, collect_answers
+from reconciler.cli.answering import InitOptions, collect_answers
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.place import StartingPlace
 from reconciler.cli.saying import say
@@ -40,7 +40,7 @@ _VALIDATES = re.compile(r"\breconciler[- ]validate\b")
 _YAML = (".yml", ".yaml")
 
 
-def write_repository(options: CommonOptions, given: Given) -> None:
+def write_repository(options: CommonOptions, given: InitOptions) -> None:
     """Write the repository, and say what was written and what to do next."""
     place = StartingPlace.find(options)
     beginning = collect_answers(place, given, asks=is_terminal())
@@ -135,7 +135,7 @@ def _describe_lack(path: str, text: str, beginning: Beginning) -> str:
             return ""
 
 
-def check_outdated(options: CommonOptions, given: Given) -> ExitCode:
+def check_outdated(options: CommonOptions, given: InitOptions) -> ExitCode:
     """Print what is outdated, a line each; the exit code says whether anything is."""
     place = StartingPlace.find(options)
     if place.configuration is None:

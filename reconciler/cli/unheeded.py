@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from reconciler.cli.answering import NONE, Given
+from reconciler.cli.answering import NONE, InitOptions
 from reconciler.cli.place import StartingPlace
 from reconciler.configuration import CONFIGURATION, Configuration
 from reconciler.starting.choices import Beginning, CiKind, Home
@@ -12,7 +12,7 @@ _INSTALLING = (WORKFLOW, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
 
 
 def list_unheeded_options(
-    given: Given, place: StartingPlace, beginning: Beginning, kept: Mapping[str, str]
+    given: InitOptions, place: StartingPlace, beginning: Beginning, kept: Mapping[str, str]
 ) -> Iterator[str]:
     """A line for each such option: which option, which file, and what to do.
 
@@ -53,7 +53,7 @@ def _installation_words(path: str, home: Home) -> str:
 
 
 def _list_contradictions(
-    given: Given, place: StartingPlace, told: Configuration
+    given: InitOptions, place: StartingPlace, told: Configuration
 ) -> Iterator[tuple[str, str]]:
     """Each option that the configuration contradicts, with what the configuration says."""
     names = list(told.environments)

@@ -12,7 +12,7 @@ from reconciler.expansion.common import (
     Expanded,
     Manifest,
     NotExpandedError,
-    Shared,
+    SharedFields,
     parameters,
     read_shared,
     sensitive_findings,
@@ -115,7 +115,7 @@ def _stagger_finding(start: _Start, stagger: Stagger, table: Timetable) -> Findi
 
 
 def _runs(
-    manifest: Manifest, common: Shared, table: Timetable, starts: Sequence[_Start]
+    manifest: Manifest, common: SharedFields, table: Timetable, starts: Sequence[_Start]
 ) -> Iterator[Run]:
     name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
     newest_first = spec.get("order") == "descending"

@@ -71,7 +71,7 @@ class NotExpandedError(Exception):
         self.made = made  # runs that were counted until then
 
 
-class Seldom(TypedDict):
+class RareFields(TypedDict):
     """The fields that all runs of a manifest share, and that few manifests set."""
 
     revision: int
@@ -86,7 +86,7 @@ class Seldom(TypedDict):
     formerly: tuple[str, ...]
 
 
-class Shared(Seldom):
+class SharedFields(RareFields):
     """All fields that the runs of a manifest share."""
 
     flow_id: int
@@ -97,14 +97,14 @@ class Shared(Seldom):
     sensitive: frozenset[str]
 
 
-def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
+def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> SharedFields:
     """Read the shared fields. Raises NotExpandedError for a time out of range, or a contradiction.
 
     `patterns` match the names of parameters that are sensitive in every manifest.
     """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
-    return Shared(
-        **(_NOTHING if spec.keys() <= _COMMON else _seldom_fields(spec)),
+    return SharedFields(
+        **(_NOTHING if spec.keys() <= _COMMON else _read_rare_fields(spec)),
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
         places=manifest.places(_paths_by_pointer),
@@ -114,8 +114,8 @@ def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
     )
 
 
-def _seldom_fields(spec: Mapping[str, Any]) -> Seldom:
-    return Seldom(
+def _read_rare_fields(spec: Mapping[str, Any]) -> RareFields:
+    return RareFields(
         revision=int(spec.get("revision", 1)),
         suspend=spec.get("suspend", False),
         not_after=check_instant(read_instant(spec["notAfter"]), _NOT_AFTER)
@@ -212,8 +212,14 @@ def _paths_by_pointer(value: Mapping[str, Any]) -> dict[str, Path]:
     return paths
 
 
-_COMMON = {"flowId", "triggerTime", "businessDate", "at", "parameters"}  # none of them in `Seldom`
-_NOTHING = _seldom_fields({})
+_COMMON = {
+    "flowId",
+    "triggerTime",
+    "businessDate",
+    "at",
+    "parameters",
+}  # none is in `RareFields`
+_NOTHING = _read_rare_fields({})
 
 SENSITIVE = (
     *("*PASSWORD*", "*PASSWD*", "*SECRET*", "*TOKEN", "*CREDENTIAL*"),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import read_values
-from reconciler.git.lasting import ask_once, keep_blobs, know, know_parent, known_answer
+from reconciler.git.lasting import ask_once, keep_answer, keep_blobs, know_parent, known_answer
 from reconciler.git.objects import (
     CommitId,
     ObjectId,
@@ -59,7 +59,7 @@ def commit_files(
     growth.write()
     made = write_commit(root, tree, parent, message)
     for path, folder in growth.folders.items():
-        know(root, *folder_question(made, path), answer=folder)
+        keep_answer(root, *folder_question(made, path), answer=folder)
     return made
 
 
@@ -138,10 +138,10 @@ class _Growth(Struct, frozen=True, kw_only=True):
         keep_blobs(self.root, self.files.items())
         for oid, level in self.levels.items():
             listing = level_listing(level)
-            know(self.root, *_level_question(oid), answer=listing)
-            know(self.root, *tree_question(oid), answer=oid)
+            keep_answer(self.root, *_level_question(oid), answer=listing)
+            keep_answer(self.root, *tree_question(oid), answer=oid)
             if not any(one.is_folder for one in level):
-                know(self.root, *tree_listing(oid), answer=listing)
+                keep_answer(self.root, *tree_listing(oid), answer=listing)
 
 
 def _change_file(
@@ -192,7 +192,7 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
         if is_signed and error.hint is None:
             error.hint = _SIGNING
         raise
-    know(root, *tree_question(written.text), answer=tree)
+    keep_answer(root, *tree_question(written.text), answer=tree)
     if parent is not None:
         know_parent(root, written.text, parent)
     return CommitId(written.text)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import read_value, read_values
-from reconciler.git.said import address
+from reconciler.git.said import redact_address
 
 
 def check_remote(root: Path, remote: str) -> None:
@@ -69,8 +69,8 @@ def read_addresses(root: Path, remote: str) -> Addresses:
     is_named = pushed != fetched and read_value(root, name)
     return Addresses(
         name=remote,
-        fetched=address(fetched),
-        pushed=address(pushed),
+        fetched=redact_address(fetched),
+        pushed=redact_address(pushed),
         setting=name if is_named else "url.*.pushInsteadOf",
     )
 

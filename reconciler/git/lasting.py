@@ -46,7 +46,7 @@ def known_answer(root: Path, *args: str) -> CompletedGit | None:
     return _answers.get((root, args))
 
 
-def know(root: Path, *args: str, answer: str = "") -> None:
+def keep_answer(root: Path, *args: str, answer: str = "") -> None:
     """Keep what git would answer about an object that was written here, without asking git."""
     told = answer.encode("utf-8", "surrogateescape")
     _keep_answer(root, args, CompletedGit(exit_code=0, stdout=told, stderr=""))
@@ -68,7 +68,7 @@ def know_parent(root: Path, commit: str, parent: str) -> None:
             del _parents[next(iter(_parents))]
 
 
-def known_line(root: Path, commit: str) -> list[str]:
+def known_ancestors(root: Path, commit: str) -> list[str]:
     """The commit's first parent, that one's, and so on, as far as they were made here."""
     line, at = [], commit
     while (parent := _parents.get((root, at))) is not None:

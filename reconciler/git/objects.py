@@ -13,8 +13,8 @@ from reconciler.git.lasting import (
     MOST_KEPT_BYTES,
     ask_once,
     keep_blobs,
+    known_ancestors,
     known_blob,
-    known_line,
 )
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
@@ -126,7 +126,7 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     Where a shallow clone's history is cut off, this cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
-    if ancestor == descendant or ancestor in known_line(root, descendant):
+    if ancestor == descendant or ancestor in known_ancestors(root, descendant):
         return True
     question = ("merge-base", "--is-ancestor", ancestor, descendant)
     asked = ask_once(root, *question, about=(ancestor, descendant), accept=(0, 1))

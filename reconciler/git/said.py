@@ -48,7 +48,7 @@ def without_credentials(text: str) -> str:
     return _ADDRESS.sub(_without_secrets, _WEB_USER.sub(r"\1***@", text))
 
 
-def address(text: str) -> str:
+def redact_address(text: str) -> str:
     """One address, as somebody configured it, without anything that could be a secret.
 
     Unlike `without_credentials`, it knows where the address ends: a password may hold anything.

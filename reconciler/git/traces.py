@@ -27,7 +27,7 @@ from reconciler.git.kept_refs import (
     ref_there,
     traces_among,
 )
-from reconciler.git.lasting import ask_once, know
+from reconciler.git.lasting import ask_once, keep_answer
 from reconciler.git.objects import (
     CommitId,
     ObjectId,
@@ -315,7 +315,7 @@ def read_folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None
     if tree is not None:
         there = tree.folder(path)
         if there is not None:
-            know(root, *tree_listing(there), answer=tree.files_of(path))
+            keep_answer(root, *tree_listing(there), answer=tree.files_of(path))
         return there
     found = _find_object(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
     return found and _resolve(root, f"{found}^{{tree}}")

@@ -15,7 +15,14 @@ import msgspec
 
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger.events import Claim, ClaimedRun, Event, Observed, Triggered
-from reconciler.ledger.records import Concluding, FullRecord, Phase, Start, ledger_instant
+from reconciler.ledger.records import (
+    Concluding,
+    FullRecord,
+    LateStart,
+    Phase,
+    Start,
+    ledger_instant,
+)
 from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
 from reconciler.numerous import Brief
 
@@ -84,6 +91,7 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
     phase: Phase = Phase.CLAIMED  # or TRIGGERED, or SUCCEEDED
     said: str = ""  # the times at which start and success were recorded, then the instance's id
     acknowledged: ClassVar[bool] = False
+    overdue: ClassVar[tuple[LateStart, ...]] = ()
     started_twice: ClassVar[bool] = False
     cancelled: ClassVar[str | None] = None
     error: ClassVar[str | None] = None

@@ -95,6 +95,7 @@ class Unknown(_Event, frozen=True, kw_only=True):
     run: RunId
     claim: Nonce
     seen: Any
+    late: bool = False  # it left after its claim had ended: others may have gone by its absence
 
 
 class Absent(_Event, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ class Ledger:
 
     __slots__ = (
         "_of_manifests",
+        "_overdue",
         "_retried",
         "_started",
         "_unsettled",
@@ -59,6 +60,7 @@ class Ledger:
         self._started: Mapping[Digest, Sequence[RunId]] | None = None
         self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
+        self._overdue: Mapping[Nonce, EpochMs] | None = None
         self._retried: frozenset[RunId] | None = None
 
     @classmethod
@@ -93,6 +95,14 @@ class Ledger:
         return self._unsettled
 
     @property
+    def overdue(self) -> Mapping[Nonce, EpochMs]:
+        """The claims with a late start of which nothing is known, and when it had surely left."""
+        if self._overdue is None:
+            late = (one for record in self.records.values() for one in record.overdue)
+            self._overdue = {one.claim: ledger_instant(one.at) for one in late}
+        return self._overdue
+
+    @property
     def retried(self) -> frozenset[RunId]:
         """The first attempts that were followed by another; built once, on first use."""
         if self._retried is None:
@@ -121,7 +131,7 @@ class Ledger:
                 _check_claimed(event, claims)
             elif isinstance(event, Adopted):
                 claims[event.claim] = event.implied_claim()
-            records[event.run] = with_outcome(record, event)
+            records[event.run] = with_outcome(record, event, claims)
         return type(self)(records, claims, length)
 
     def with_lapsed(self, lapsed: Mapping[Nonce, EpochMs]) -> Self:
@@ -159,19 +169,18 @@ class Ledger:
             event
             for run, of_it in of_run.items()
             if run not in self.records
-            or _with_outcomes(self.records[run], of_it) != self.records[run]
+            or self._with_outcomes(self.records[run], of_it) != self.records[run]
             for event in of_it
         ]
         return claims + wanted
 
+    def _with_outcomes(self, record: Record, outcomes: Iterable[Outcome]) -> Record:
+        for event in outcomes:
+            record = with_outcome(record, event, self.claims)
+        return record
+
 
 _OF_A_CLAIM = (Rejected, Unknown, Absent)
-
-
-def _with_outcomes(record: Record, outcomes: Iterable[Outcome]) -> Record:
-    for event in outcomes:
-        record = with_outcome(record, event)
-    return record
 
 
 def _claim(records: dict[RunId, Record], event: Claim) -> Claim:
@@ -197,13 +206,17 @@ def _claim_each(records: dict[RunId, Record], event: Claim) -> None:
         before = records.get(run)
         if before is not None and before.phase in STARTED:
             continue  # a claim cannot undo a start: keep the record
-        if before is not None and before.phase in UNSETTLED and before.claim != event.claim:
+        overdue = before.overdue if before is not None else ()
+        is_open = before is not None and before.phase in UNSETTLED and not overdue
+        if before is not None and is_open and before.claim != event.claim:
             raise LedgerError(
                 f"the ledger has claim {event.claim} over {run}, whose claim {before.claim} had no "
                 "outcome: two histories were merged",
                 hint=LOST,
             )
-        records[run] = _claimed_record(run, claimed, event, until)
+        records[run] = msgspec.structs.replace(
+            _claimed_record(run, claimed, event, until), overdue=overdue
+        )
 
 
 def _claimed_record(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> FullRecord:

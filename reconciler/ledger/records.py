@@ -18,6 +18,16 @@ def ledger_instant(text: str) -> EpochMs:
         raise LedgerError(f"the ledger holds a time that {error}: {text!r}") from None
 
 
+def settling_time(until: EpochMs, trigger_time: EpochMs, settle_seconds: float) -> EpochMs:
+    """From when on a whole search that finds nothing proves that a claim has started nothing.
+
+    That is `settleSeconds` after two times. The claim must have expired (`until`), because until
+    then its applier may start the run. The trigger time must have passed, because the reference
+    does not say that an instance that still waits is listed.
+    """
+    return EpochMs(max(until, trigger_time) + int(settle_seconds * 1000))
+
+
 class RunState(StrEnum):
     """What the ledger says about a run at an instant (docs/exactly-once.md has the table)."""
 
@@ -76,6 +86,23 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return ledger_instant(self.at)
 
 
+class LateStart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A start that left after its claim had ended, and whose answer nobody knows.
+
+    By then another apply may have found nothing, and may have claimed the run again. So the record
+    may be about another claim, and this holds what the late start was sent with.
+    """
+
+    claim: Nonce
+    at: str  # when its outcome was recorded as unknown: not before it left
+    claimed_at: str
+    until: EpochMs  # by then the claim had ended, and the start had left
+    digest: Digest
+    trigger_time: EpochMs
+    flow_id: int | None
+    seen: Any = None
+
+
 class _Told(Protocol):
     """The fields that the conclusions below are drawn from."""
 
@@ -85,6 +112,8 @@ class _Told(Protocol):
     def until(self) -> EpochMs: ...
     @property
     def starts(self) -> tuple[Start, ...]: ...
+    @property
+    def overdue(self) -> tuple[LateStart, ...]: ...
     @property
     def acknowledged(self) -> bool: ...
 
@@ -135,8 +164,10 @@ class Concluding:
 
     @property
     def started_twice(self: _Told) -> bool:
-        """Whether two starts of the run are known, and no person has chosen between them yet."""
-        return len(self.starts) > 1 and not self.acknowledged
+        """Whether the run has, or may have, two starts, and no person has settled that yet."""
+        return (
+            len(self.starts) > 1 or bool(self.starts and self.overdue)
+        ) and not self.acknowledged
 
     @property
     def may_have_started(self: _Told) -> bool:
@@ -161,6 +192,7 @@ class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False
     claimed_at: str | None = None
     until: EpochMs = EpochMs(0)
     starts: tuple[Start, ...] = ()  # more than one: the run was started twice
+    overdue: tuple[LateStart, ...] = ()  # beside a known start: it may have been started twice
     acknowledged: bool = False  # a person knows that it was started twice, and has chosen
     status: str | None = None  # the instance's, as last observed
     ended_at: str | None = None  # when its end was recorded: not before the end itself

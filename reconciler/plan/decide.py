@@ -29,7 +29,7 @@ from reconciler.rules import Findings
 from reconciler.times import format_instant
 
 
-class Beside:
+class OtherLedgers:
     """What matters to our runs in other environments and ledgers of the same service."""
 
     def __init__(self, runs: Iterable[Run], surroundings: Surroundings) -> None:
@@ -85,7 +85,7 @@ class Context(Struct, frozen=True, kw_only=True):
     dependencies: Dependencies
     stopped: Mapping[str, Stopped]  # by name, the manifests with too many failed runs
     flows: Mapping[int, FlowCheck]  # the flows that the service was asked about
-    beside: Beside
+    beside: OtherLedgers
     is_meant: Meant  # whether this apply may start the run; if not, it counts as suspended
 
 

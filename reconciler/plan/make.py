@@ -10,8 +10,8 @@ from reconciler.ledger.records import Phase
 from reconciler.model import Declared, Digest, EpochMs, Run, run_name
 from reconciler.plan.decide import (
     UNSETTLED_STATES,
-    Beside,
     Context,
+    OtherLedgers,
     decide,
     decide_start,
     decide_unsettled,
@@ -113,7 +113,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         unsettled=unsettled_runs(ledger),
         dependencies=Dependencies(declared, ledger, now, stopped.keys(), is_meant),
         flows=flows,
-        beside=Beside(declared.runs, surroundings),
+        beside=OtherLedgers(declared.runs, surroundings),
         is_meant=is_meant,
     )
     runs = limit_runs(_planned_runs(declared, context), declared.runs, ledger, max_active_per_flow)

@@ -26,7 +26,7 @@ class Outlook(Enum):
         return self in {Outlook.AMISS, Outlook.IN_DOUBT}
 
 
-class Over(Enum):
+class HarmlessEnd(Enum):
     """Why nobody needs to do anything about the bad end of a run."""
 
     CALLED_OFF = auto()  # its manifest cancels it
@@ -34,7 +34,7 @@ class Over(Enum):
     FOLLOWED = auto()  # another attempt was made, or will be
 
 
-def find_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
+def find_over(run: RunId, attempts: Iterable[PlannedRun]) -> HarmlessEnd | None:
     """Why nobody needs to do anything about a bad end of the run; None where somebody does.
 
     `attempts`: what a plan says about the run and about any other attempt at it. A blocked attempt
@@ -42,11 +42,11 @@ def find_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
     """
     declared = [one for one in attempts if one.run is not None]
     if not declared:
-        return Over.UNDECLARED
+        return HarmlessEnd.UNDECLARED
     if any(one.run is not None and one.run.cancel for one in declared):
-        return Over.CALLED_OFF
+        return HarmlessEnd.CALLED_OFF
     later = (one for one in declared if run_attempt(one.id) > run_attempt(run))
-    return Over.FOLLOWED if any(not one.blocked for one in later) else None
+    return HarmlessEnd.FOLLOWED if any(not one.blocked for one in later) else None
 
 
 def outlook_of(
@@ -55,7 +55,7 @@ def outlook_of(
     """What to expect of a run in that state, which is not done for that reason.
 
     `reason`: None for a run that is done, or that no manifest declares any more. `is_over`: nobody
-    needs to do anything about a bad end, for a reason that `Over` lists.
+    needs to do anything about a bad end, for a reason that `HarmlessEnd` lists.
     """
     if state is RunState.IN_DOUBT or started_twice:
         return Outlook.IN_DOUBT

@@ -14,7 +14,7 @@ from reconciler.enos.statuses import CANCELLED, FINAL, SUCCEEDED, status_name
 from reconciler.ledger import Event, Record, events
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import PlannedRun
-from reconciler.plan.outlook import Over
+from reconciler.plan.outlook import HarmlessEnd
 from reconciler.render.backfills import attempt_of, group_items, natural_order
 from reconciler.render.layout import Screen
 from reconciler.render.safe import escape_line, escape_message
@@ -157,7 +157,7 @@ def bad_ends(result: ApplyResult) -> dict[RunId, str]:
     return {
         run: status
         for run, status in ends(result).items()
-        if status not in SUCCEEDED and result.over.get(run) is not Over.CALLED_OFF
+        if status not in SUCCEEDED and result.over.get(run) is not HarmlessEnd.CALLED_OFF
     }
 
 
@@ -168,14 +168,14 @@ def called_off_runs(result: ApplyResult) -> dict[RunId, str]:
     """
     found = {event.run: "" for event in cancellations(result, done=True)}
     for run, status in ends(result).items():
-        if status not in SUCCEEDED and result.over.get(run) is Over.CALLED_OFF:
+        if status not in SUCCEEDED and result.over.get(run) is HarmlessEnd.CALLED_OFF:
             found[run] = "" if status == CANCELLED else status_words(status)
     return found
 
 
 def end_words(result: ApplyResult, run: RunId, status: str) -> str:
     """The status with which the run ended, and a note where no manifest declares it any more."""
-    is_undeclared = result.over.get(run) is Over.UNDECLARED
+    is_undeclared = result.over.get(run) is HarmlessEnd.UNDECLARED
     return f"{status_words(status)}{'; no longer declared' if is_undeclared else ''}"
 
 

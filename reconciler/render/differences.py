@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
+import msgspec
 from msgspec import Struct
 
-from reconciler.model import Run
+from reconciler.model import EpochMs, Run
 from reconciler.plan.changes import Change, document_name
 from reconciler.render.words import clock_time
 
@@ -71,13 +72,16 @@ def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
             return [f"{title} ", _value(name, before, zone), ARROW, _value(name, after, zone)]
 
 
+_TIMES = frozenset(
+    one.name for one in msgspec.structs.fields(Run) if one.type in {EpochMs, EpochMs | None}
+)
 _TITLES = {"flow_id": "flow", "trigger_time": "trigger time"}  # else as in the manifest
 
 
 def _value(name: str, run: Run, zone: tzinfo) -> str | Quoted:
     value = getattr(run, name)
     match name:
-        case "trigger_time" | "not_after":
+        case _ if name in _TIMES:
             return "none" if value is None else clock_time(value, zone)
         case "matching":
             return Quoted(_matches(run))

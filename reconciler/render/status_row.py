@@ -1,11 +1,12 @@
 """What `status` shows of one run, and where a person sees its instance at the service."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
 
+from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
 from reconciler.ledger.events import INSTANCE_ID, WHY, Claim
@@ -222,6 +223,11 @@ def outlook(row: StatusRow) -> Outlook:
     """
     is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
     return outlook_of(row.state, row.reason, started_twice=row.started_twice, is_over=is_over)
+
+
+def urgent_exit_code(rows: Iterable[StatusRow]) -> ExitCode:
+    """IN_DOUBT if one of the runs was started twice and nobody has settled that, else OK."""
+    return ExitCode.IN_DOUBT if any(row.started_twice for row in rows) else ExitCode.OK
 
 
 def instance_url(

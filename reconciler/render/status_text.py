@@ -103,15 +103,22 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
 
 
 def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:
+    instances = dict.fromkeys(start.instance for start in row.starts)
     look = (
         "Two claims have each started it. Look at both instances in EnOS, undo what one of them "
         "has done where that matters, and say which one speaks for the run:"
     )
+    if len(row.starts) == 1:
+        look = (
+            "Another start of it left too late, from a process that had been frozen, and was not "
+            "answered. Look in EnOS for a second instance with its flow and trigger time, undo "
+            "what that one has done where that matters, and say that this one speaks for the run:"
+        )
     yield ""
     yield from screen.wrap_text(look)
     yield ""
     said_why = ("--reason", WHY, "--env", environment)
-    for instance in dict.fromkeys(start.instance for start in row.starts):
+    for instance in instances:
         yield f"  {command('resolve', row.run, '--triggered', instance, *said_why)}"
 
 

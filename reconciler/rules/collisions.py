@@ -27,7 +27,7 @@ def collisions(
     """
     roomy = _Roomy(runs)
     for group in shared_minutes(runs, zone):
-        over = {run.id for run in group if run.is_over(now)}
+        over = {run.id for run in group if run.is_called_off_or_missed(now)}
         started = {run.id for run in group if ledger.may_have_started(run.id)}
         present = [run for run in group if run.id in started or run.id not in over]
         # Two runs of one digest are up to the duplicate rule: what it lets pass is meant.

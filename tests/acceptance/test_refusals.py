@@ -334,7 +334,7 @@ def test_pushes_that_use_up_the_longest_claims_end_the_apply_which_says_what_to_
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "LONGEST", 1)  # of what the push takes, so that it is soon over
-    monkeypatch.setattr(protocol, "LATE_CLAIMS", 1)
+    monkeypatch.setattr(protocol, "MOST_LATE_CLAIMS", 1)
     limits = {"claimSeconds": 0.4}
     scene = open_scene(
         runs("a"), configured=lambda url: configuration(url, limits=limits, timeoutSeconds=0.1)

@@ -23,6 +23,7 @@ from tests.building import (
     after,
     an_absent,
     an_observed,
+    an_unknown,
     declared,
 )
 
@@ -131,13 +132,17 @@ class _MovedStore(_BusyStore):
         ({"searchedAt": "2024-03-02T00:01:00.000Z"}, LATER_THAT_DAY, False),
         ({"searchedAt": "2024-03-02T00:01:00.000Z"}, FAR, True),
         ({"searchedAt": "2024-03-02T00:01:00.000Z"}, None, True),
+        ({"searchedAt": "2024-03-02T00:01:00.000Z"}, "late", False),
         ("not sent", LATER_THAT_DAY, True),  # that is certain, whatever others do
     ],
 )
-def test_an_absence_counts_only_if_no_claim_of_others_may_have_hidden_the_instance(
-    evidence: object, since: Run | None, *, is_kept: bool
+def test_an_absence_counts_only_if_nothing_of_others_may_have_hidden_the_instance(
+    evidence: object, since: Run | str | None, *, is_kept: bool
 ) -> None:
-    """Where ids are those of a day, a newer instance of the id may be listed in its place."""
+    """Where ids are those of a day, a newer instance of the id may be listed in its place.
+
+    And what was started too late may have left after the search.
+    """
     before = a_ledger(a_claim(RUN))
     store = _MovedStore(before)
     absent = msgspec.structs.replace(an_absent(RUN, "c1"), evidence=evidence)
@@ -151,7 +156,9 @@ def test_an_absence_counts_only_if_no_claim_of_others_may_have_hidden_the_instan
             rescue=lambda _: "",
             pending=[absent],
         )
-        store.ledger = before.with_events([] if since is None else [a_claim(since, claim="c2")])
+        claimed = [a_claim(since, claim="c2")] if isinstance(since, Run) else []
+        late = [an_unknown(RUN, "c1", late=True)] if since == "late" else []
+        store.ledger = before.with_events([*claimed, *late])
         await opened.refetch()
         return opened.pending
 

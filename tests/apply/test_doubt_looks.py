@@ -282,7 +282,7 @@ def test_what_is_derived_from_the_ledger_is_made_once_for_each_ledger() -> None:
 def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its_place(
     newest: str,
 ) -> None:
-    """The ledger drops what a late applier says of an older claim; the apply must not."""
+    """At once: until it is recorded, no ledger tells of it."""
     run = a_run()
     another: list[Event] = [an_absent(run), a_claim(run, claim=newest)] if newest != "c1" else []
     recorded: list[Event] = [a_claim(run), *another, a_triggered(run, claim=newest)]

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from reconciler.apply.before import (
     MOST_SEEN,
-    Before,
+    EarlierLook,
+    MinuteLook,
     MinuteSpan,
-    Stood,
     look_before,
     shares_a_minute,
 )
@@ -62,7 +62,7 @@ def test_so_does_a_run_beside_another_one() -> None:
     assert shares(RUN, a_claim(other))  # it may have been started, or be about to be
 
 
-def looked(service: FakeService, *runs: Run) -> Before | None:
+def looked(service: FakeService, *runs: Run) -> EarlierLook | None:
     look = a_look(service, a_ledger())
     return asyncio.run(look_before(runs, look, lambda: after(NOW, 7), {}))
 
@@ -76,7 +76,7 @@ def test_everything_that_stands_in_the_minutes_is_kept_once_with_its_stamp() -> 
         an_instance(RUN, "c", flow_id=12),
     ]
     other = a_run("other", flow_id=12)
-    assert looked(FakeService(rows), RUN, other) == Before(
+    assert looked(FakeService(rows), RUN, other) == EarlierLook(
         seen=(
             events.Seen(id=InstanceId("a"), created=NOW),
             events.Seen(id=InstanceId("b")),
@@ -220,7 +220,7 @@ def test_what_was_seen_counts_for_the_next_claim_while_only_the_branch_has_moved
     seconds: int, recorded: list[Event], searches: int
 ) -> None:
     """The second look of one apply is so many seconds later, and finds that in the ledger."""
-    service, stood = FakeService([an_instance(RUN, "a")]), dict[MinuteSpan, Stood]()
+    service, stood = FakeService([an_instance(RUN, "a")]), dict[MinuteSpan, MinuteLook]()
     clock = [NOW]
     for ledger in (a_ledger(), a_ledger(*recorded)):
         look = replace(a_look(service, ledger), now=lambda: clock[0])
@@ -235,7 +235,7 @@ def test_what_was_seen_counts_for_the_next_claim_while_only_the_branch_has_moved
 
 def test_it_does_not_once_the_ledger_has_another_start() -> None:
     """Somebody has adopted one, or a start was recorded late."""
-    service, stood = FakeService(), dict[MinuteSpan, Stood]()
+    service, stood = FakeService(), dict[MinuteSpan, MinuteLook]()
     claimed = [a_claim(OTHER, at=EIGHT)]
     for recorded in (claimed, [*claimed, a_triggered(OTHER, "o", at=a_claim(at=EIGHT).at)]):
         look = a_look(service, a_ledger(*recorded))
@@ -248,7 +248,7 @@ def test_it_does_not_once_the_ledger_has_another_start() -> None:
 def test_it_does_not_once_the_trigger_time_has_come() -> None:
     """What waited for it need not have been listed before."""
     run = a_run(trigger_time=after(NOW, 500))
-    service, stood = FakeService(), dict[MinuteSpan, Stood]()
+    service, stood = FakeService(), dict[MinuteSpan, MinuteLook]()
     for now in (NOW, after(NOW, 499), after(NOW, 500), after(NOW, 600)):
         look = a_look(service, a_ledger(), now=now)
         assert asyncio.run(look_before([run], look, look.now, stood)) is not None
@@ -257,7 +257,10 @@ def test_it_does_not_once_the_trigger_time_has_come() -> None:
 
 def test_after_a_search_that_failed_only_what_was_not_searched_is_searched() -> None:
     runs = [RUN, a_run("other", flow_id=12)]
-    service, stood = FakeService([an_instance(RUN, "a")], broken={12}), dict[MinuteSpan, Stood]()
+    service, stood = (
+        FakeService([an_instance(RUN, "a")], broken={12}),
+        dict[MinuteSpan, MinuteLook](),
+    )
     look = a_look(service, a_ledger())
     with pytest.raises(GatewayError, match="502"):
         asyncio.run(look_before(runs, look, lambda: NOW, stood))

@@ -14,6 +14,7 @@ from reconciler.apply.ports import Answer, Gateway, NotSent, TriggeredAnswer, Un
 from reconciler.apply.start import Batch, StartOutcome, start_batch
 from reconciler.ledger import Ledger, events
 from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
+from reconciler.times import parse_instant
 from tests.building import (
     EIGHT,
     NOW,
@@ -134,8 +135,11 @@ def test_a_start_is_overdue_if_its_claim_was_over_when_it_had_left(
         return batch
 
     batch = asyncio.run(start())
-    assert isinstance(batch.outcomes[RUN.id], events.Unknown)
+    outcome = batch.outcomes[RUN.id]
+    assert isinstance(outcome, events.Unknown)
     assert batch.overdue == overdue
+    assert outcome.late is bool(overdue)  # so that the ledger tells of it as well
+    assert parse_instant(outcome.at) >= after(NOW, int(frozen * 1000))
 
 
 def test_an_answer_that_names_an_instance_of_its_own_is_a_start() -> None:

@@ -39,6 +39,7 @@ def possible_events(ledger: Ledger, run: Run, claim: str) -> list[Event]:
         return [*made, a_claim(run, claim=claim, at=after(NOW, len(ledger.claims) * 1000))]
     if run.id in ledger.claims[a_claim(claim=claim).claim].runs:
         made += [a_rejected(run, claim), an_unknown(run, claim), an_absent(run, claim)]
+        made.append(an_unknown(run, claim, late=True))
     if record is not None:
         made += [a_resolved(run), a_resolved(run, "3377-3")]
         if record.phase in STARTED:

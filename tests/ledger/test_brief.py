@@ -23,10 +23,12 @@ RUN = a_run()
 def folded_in_full(history: list[Event]) -> dict[RunId, FullRecord]:
     """What the events say of each run, each record kept in full."""
     records: dict[RunId, FullRecord] = {}
+    claims: dict[Nonce, Claim] = {}
     for event in history:
         if not isinstance(event, Claim):
-            records[event.run] = with_outcome(records.get(event.run), event).full_value()
+            records[event.run] = with_outcome(records.get(event.run), event, claims).full_value()
             continue
+        claims[event.claim] = event
         for run, claimed in event.runs.items():
             if run not in records or records[run].phase not in STARTED:
                 records[run] = FullRecord(
@@ -38,6 +40,7 @@ def folded_in_full(history: list[Event]) -> dict[RunId, FullRecord]:
                     claim=event.claim,
                     claimed_at=event.at,
                     until=ledger_instant(event.until),
+                    overdue=records[run].overdue if run in records else (),
                 )
     return records
 

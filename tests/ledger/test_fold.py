@@ -176,6 +176,64 @@ def test_a_late_start_and_the_newest_claims_own_are_two(instance: str) -> None:
     )
 
 
+OVERDUE = an_unknown(RUN, "c1", late=True)  # it left after its claim had ended
+
+
+def test_beside_a_known_start_a_late_one_without_an_answer_may_be_the_second() -> None:
+    record = a_ledger(*TAKEN, a_triggered(RUN, "3377-1", "c2"), OVERDUE).records[RUN.id]
+    assert (record.state(LATER), record.started_twice) == (RunState.TRIGGERED, True)
+    assert record.error == (
+        "perhaps started twice: as 3377-1 under claim c2 "
+        "and too late and without an answer under claim c1"
+    )
+    assert a_ledger(*TAKEN, OVERDUE, a_triggered(RUN, "3377-1", "c2")).records[RUN.id] == record
+
+
+@pytest.mark.parametrize(
+    ("settling", "instances", "twice"),
+    [
+        (a_resolved(RUN, "3377-1"), ("3377-1",), False),
+        (a_triggered(RUN, "3377-2", "c1"), ("3377-1", "3377-2"), True),
+        (an_absent(RUN, "c1"), ("3377-1",), False),
+    ],
+)
+def test_a_person_an_answer_or_a_search_settles_a_late_start_beside_a_known_one(
+    settling: Event, instances: tuple[str, ...], *, twice: bool
+) -> None:
+    ledger = a_ledger(*TAKEN, a_triggered(RUN, "3377-1", "c2"), OVERDUE, settling)
+    record = ledger.records[RUN.id]
+    assert (record.instances, record.started_twice) == (instances, twice)
+    assert record.error is None or not record.error.startswith("perhaps")
+    assert ledger.with_events([OVERDUE]).records[RUN.id].started_twice is twice or settling.claim
+
+
+@pytest.mark.parametrize("outcome", [an_absent(RUN, "c2"), a_rejected(RUN, "c2"), a_resolved(RUN)])
+@pytest.mark.parametrize("first", [True, False])
+def test_once_no_other_claim_has_started_it_the_run_is_in_doubt_about_the_late_start(
+    outcome: Event, *, first: bool
+) -> None:
+    again = RUN.but(digest=a_digest("another"), trigger_time=after(RUN.trigger_time, 60_000))
+    taken: list[Event] = [a_claim(RUN), an_absent(RUN), a_claim(again, claim="c2")]
+    ends = (OVERDUE, outcome) if first else (outcome, OVERDUE)
+    ledger = a_ledger(*taken, *ends)
+    record = ledger.records[RUN.id]
+    assert (record.state(NOW), record.claim, record.evidence) == (
+        RunState.IN_DOUBT,
+        "c1",
+        "HTTP 502",
+    )
+    assert (record.digest, record.trigger_time) == (RUN.digest, RUN.trigger_time)
+    assert list(ledger.overdue) == ["c1"]
+    assert a_ledger(*taken, *ends, an_unknown(RUN, "c1")).overdue == ledger.overdue  # a search's
+    assert state(*taken, *ends, an_absent(RUN, "c1")) is RunState.PENDING
+    assert state(*taken, *ends, a_triggered(RUN, "3377-1", "c1")) is RunState.TRIGGERED
+
+
+def test_what_was_only_recorded_late_changes_nothing_that_others_have_settled() -> None:
+    ledger = a_ledger(*TAKEN, a_triggered(RUN, "3377-1", "c2"))
+    assert ledger.with_events([an_unknown(RUN, "c1")]).records == ledger.records
+
+
 def test_one_instance_under_two_claims_is_one_start_where_it_was_only_inferred() -> None:
     certain = a_triggered(RUN, "3377-1", "c2")
     inferred = a_triggered(RUN, "3377-1", "c1", inferred=True)

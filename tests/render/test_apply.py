@@ -9,7 +9,7 @@ from hypothesis import given
 from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
-from reconciler.plan.outlook import Over
+from reconciler.plan.outlook import HarmlessEnd
 from reconciler.render.apply_markdown import apply_markdown
 from reconciler.render.apply_text import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
@@ -174,7 +174,7 @@ def test_what_was_called_off_is_among_the_cancelled_and_no_failure() -> None:
     result = a_result(
         observed=[observed("a", 8), observed("b", 8), observed("c", -1)],
         cancelled=[cancelled("a")],
-        over={RunId(run): Over.CALLED_OFF for run in "abc"},
+        over={RunId(run): HarmlessEnd.CALLED_OFF for run in "abc"},
     )
     assert apply_text(result, SHANGHAI, "prod") == (
         """\
@@ -191,7 +191,7 @@ Cancelled:
 def test_what_nothing_declares_any_more_or_another_attempt_follows_is_not_advised_about() -> None:
     result = a_result(
         observed=[observed("march/a", -1), observed("wind", -1)],
-        over={RunId("march/a"): Over.UNDECLARED, RunId("wind"): Over.FOLLOWED},
+        over={RunId("march/a"): HarmlessEnd.UNDECLARED, RunId("wind"): HarmlessEnd.FOLLOWED},
     )
     text = apply_text(result, SHANGHAI, "prod")
     assert "retry" not in text

@@ -164,6 +164,15 @@ def test_what_a_final_status_means_is_shown(status: str, meaning: str) -> None:
     assert f"status         {meaning}" in status_detail_text("prod", row, SHANGHAI)
 
 
+def test_a_late_start_beside_a_known_one_is_told_with_what_to_look_for() -> None:
+    start = Start(claim=Nonce("c2"), instance=InstanceId("1-1"), at="2024-03-02T01:00:00Z")
+    row = a_row("a", instance="1-1", starts=(start,), started_twice=True)
+    detail = " ".join(status_detail_text("prod", row, SHANGHAI).split())
+    assert "Look in EnOS for a second instance with its flow and trigger time" in detail
+    assert "reconciler resolve a --triggered 1-1 --reason WHY --env prod" in detail
+    assert "Two claims have each started it" not in detail
+
+
 def test_the_answer_to_a_cancellation_is_shown() -> None:
     row = a_row("a", cancelled="it has ended")
     text = status_text("prod", [row], SHANGHAI)

@@ -26,7 +26,7 @@ from reconciler.apply import (
     start,
 )
 from reconciler.apply import suspect as suspects
-from reconciler.apply.ids import Making
+from reconciler.apply.ids import IdScheme
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.known import Known
 from reconciler.apply.look import Look
@@ -40,7 +40,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
-from reconciler.ledger import Event, Record, RunState, events, outcomes
+from reconciler.ledger import Event, Ledger, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, assign_minutes
 from reconciler.model import EpochMs, Nonce, Run, RunId, run_name, run_revision
@@ -112,6 +112,20 @@ def believe_whatever_was_kept(patch: pytest.MonkeyPatch) -> None:
 
 def forget_what_left_too_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Knowledge, "note_overdue", lambda *_: None)
+
+
+@amid(replace(Chances(), lost_answer=0.6))
+def record_what_left_too_late_as_any_doubt(patch: pytest.MonkeyPatch) -> None:
+    def unknown(self: start.Batch, run: Run, seen: str) -> events.Unknown:
+        return replace(original(self, run, seen), late=False)
+
+    original = start.Batch.unknown_outcome
+    patch.setattr(start.Batch, "unknown_outcome", unknown)
+
+
+@amid(replace(Chances(), lost_answer=0.6))
+def look_for_what_left_too_late_in_its_claims_time_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "overdue", {})
 
 
 def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
@@ -208,7 +222,7 @@ def tell_what_stood_there_by_any_stamp(patch: pytest.MonkeyPatch) -> None:
 
 @among("ids as a number", "newest of an id")
 def read_ids_that_spell_no_time_as_each_its_own(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Making, "units", ())
+    patch.setattr(IdScheme, "units", ())
 
 
 @among("ids with a machine", "newest of an id", "same minute")
@@ -292,7 +306,7 @@ def look_for_what_was_triggered_at_once_in_its_minute_only(patch: pytest.MonkeyP
 
 @among("ids without the flow", "newest of an id")
 def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Making, "may_lack_flow", False)
+    patch.setattr(IdScheme, "may_lack_flow", False)
 
 
 @among()
@@ -658,6 +672,8 @@ MUTANTS: list[Mutant] = [
     ignore_the_lease,
     believe_whatever_was_kept,
     forget_what_left_too_late,
+    record_what_left_too_late_as_any_doubt,
+    look_for_what_left_too_late_in_its_claims_time_only,
     believe_absence_before_the_trigger_time,
     believe_absence_before_the_claim_has_expired,
     rule_nothing_out_by_its_age,

@@ -75,7 +75,14 @@ def check_end(world: World, looked: float, patience: float, waited: float | None
             state = record.state(world.service_time()) if record else RunState.PENDING
             if state is not RunState.IN_DOUBT and not _seems_to_last(world, state):
                 raise ViolationError(f"{one.run.id} was started and is recorded as {state}")
-    # Of what was started late, two may run: what becomes of them is a person's to say.
+    # Of what was started late, two may run: what becomes of them is a person's to say. The ledger
+    # tells of it, unless the apply has come to nothing before it could.
+    for one in world.truth.overdue:
+        record = world.tip.ledger.records[one.run.id]
+        doubts = record.phase in UNSETTLED or record.started_twice
+        told = (one.run.id, one.claim) in world.truth.told_late
+        if told and not doubts and one.instance not in record.instances:
+            raise ViolationError(f"the ledger does not tell of {one.run.id}, which left too late")
     overdue = {first_attempt(one.run.id) for one in world.truth.overdue}
     for run in world.tip.runs:
         if run.id not in overdue:

@@ -280,8 +280,12 @@ def _of(one: Started, wanted: Needed) -> bool:
 def check_recorded(event: Event, before: Ledger, truth: Truth, now: float) -> None:
     """Whether what is recorded is true, and new."""
     if isinstance(event, events.Claim):
+        for run in event.runs:
+            if truth.late_and_told(run):
+                raise ViolationError(f"{run} is claimed again after a late start of it")
         return
-    of_claim = [one for one in truth.of_run(event.run) if one.claim == event.claim]
+    own = (*truth.of_run(event.run), *truth.late_and_told(event.run))
+    of_claim = [one for one in own if one.claim == event.claim]
     match event:
         case events.Triggered():
             _check_triggered(event, before, truth)
@@ -290,6 +294,8 @@ def check_recorded(event: Event, before: Ledger, truth: Truth, now: float) -> No
             if of_claim:
                 raise ViolationError(f"{event.run} is recorded as {kind} and was started")
             truth.denied.add((event.run, event.claim))
+        case events.Unknown() if isinstance(event.seen, str):  # the start's own, not a search's
+            truth.told_late.add((event.run, event.claim))
         case events.Adopted():
             _check_adopted(event, before, truth)
         case events.Observed():

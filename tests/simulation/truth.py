@@ -25,6 +25,7 @@ class Truth:
     started: list[Started] = field(default_factory=list)  # the runs' own
     strangers: list[Started] = field(default_factory=list)  # that others started
     overdue: list[Started] = field(default_factory=list)  # that left after their claim: see there
+    told_late: set[tuple[RunId, Nonce]] = field(default_factory=set)  # the ledger tells of them
     correlated: set[Nonce] = field(default_factory=set)  # made with a correlation parameter
     denied: set[tuple[RunId, Nonce]] = field(default_factory=set)  # recorded as not started
     mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
@@ -35,6 +36,11 @@ class Truth:
     def of_run(self, run: RunId) -> Sequence[Started]:
         """The instances that the run was really started as."""
         return [one for one in self.started if one.run.id == run]
+
+    def late_and_told(self, run: RunId) -> Sequence[Started]:
+        """The instances of the run that left too late, and of which the ledger tells."""
+        own = [one for one in self.overdue if one.run.id == run]
+        return [one for one in own if (run, one.claim) in self.told_late]
 
     def taken_for(self, run: RunId) -> Iterator[Started]:
         """The run's own instances, and the one that may be taken for its own."""
