@@ -2,7 +2,7 @@
 
 Two looks of a service that answers from several machines may miss what a third shows, so an
 instance is gone only if it is missing several times by its id, and then in whole searches: of its
-minute, of everything that may have its id, and of the time of its claim, because a run whose time
+minute, of everything that may have its id, and of the time of its start, because a run whose time
 had passed may be listed under the moment at which it was triggered.
 """
 
@@ -20,6 +20,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import Suspect, id_window, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record
+from reconciler.ledger.records import Start
 from reconciler.model import EpochMs, InstanceId, RunId
 
 MOST_SEARCHES = 20  # whole searches in one look, each of one flow and minute
@@ -100,7 +101,7 @@ class _Finding:
         try:
             listed = await search_minute_of([record], self._look)
             near = await self._look.gateway.search(record.flow_id, *id_window(record.trigger_time))
-            at_once = await self._search_time_of_claim(suspect) if suspect else ()
+            at_once = await self._search_time_of_start(suspect, start) if suspect and start else ()
         except GatewayError as error:
             self._failures.append(str(error))
             return False
@@ -111,22 +112,28 @@ class _Finding:
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
             self._told[record.run] = Fate(reason=reason, for_good=True)
             return False
-        others = self._list_candidates(suspect, listed, at_once) if suspect else []
+        # A person has named the instance by the id that the service lists it under.
+        unnamed = () if start is None or start.by_hand else at_once
+        others = self._list_candidates(suspect, listed, unnamed) if suspect else []
         if others:  # a service may list an instance under another id than it answered
             ids = ", ".join(dict.fromkeys(one.id for one in others))
             reason = f"instance {id_} is not known, but {ids} may be its own"
             self._told[record.run] = Fate(reason=reason, for_good=True)
         return not others
 
-    async def _search_time_of_claim(self, suspect: Suspect) -> Sequence[Instance]:
-        """Whatever is listed under the time of its claim, if the run did not wait for its own time.
+    async def _search_time_of_start(self, suspect: Suspect, start: Start) -> Sequence[Instance]:
+        """Whatever is listed under the time of its start, if the run did not wait for its own time.
 
-        Raises GatewayError.
+        That is the time of its claim. A run that was started by hand may have been triggered at any
+        time between its own and its adoption. Raises GatewayError.
         """
         window = self._look.immediate_window(suspect)
         if window is None:
             return ()
-        return await self._look.gateway.search(suspect.flow_id, *window)
+        first, end = window
+        if start.by_hand:
+            first = min(first, suspect.trigger_time)
+        return await self._look.gateway.search(suspect.flow_id, first, end)
 
     def _list_candidates(
         self, suspect: Suspect, listed: Sequence[Instance], at_once: Sequence[Instance]

@@ -34,6 +34,7 @@ from tests.building import (
     a_triggered,
     after,
     an_absent,
+    an_adopted,
     an_instance,
     an_observed,
     an_unknown,
@@ -283,6 +284,17 @@ def test_an_instance_that_is_listed_under_the_moment_when_it_was_triggered_is_no
     own = an_instance(run, id_, trigger_time=after(NOW, SECOND), status=RUNNING, **more)
     service = missing(listed=[own], got=lambda *_: None)
     assert bool(ends(observed(service, started(run), run))) == gone
+
+
+@pytest.mark.parametrize(("id_", "gone"), [("i0", False), ("i9", True)])
+def test_nor_is_one_that_a_person_had_started_long_before_its_adoption(
+    id_: str, *, gone: bool
+) -> None:
+    """Nobody knows when; whatever else was started in so long a time says nothing of it."""
+    run = a_run(trigger_time=after(NOW, -72 * 3_600 * SECOND))
+    own = an_instance(run, id_, trigger_time=after(NOW, -36 * 3_600 * SECOND), status=RUNNING)
+    service = missing(listed=[own], got=lambda *_: None)
+    assert bool(ends(observed(service, a_ledger(an_adopted(run, "i0")), run))) == gone
 
 
 def test_what_was_not_learned_is_not_gone() -> None:

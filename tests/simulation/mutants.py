@@ -658,7 +658,7 @@ def call_gone_what_the_claims_time_may_show(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: object) -> Sequence[Instance]:
         return ()
 
-    patch.setattr("reconciler.apply.gone._Finding._search_time_of_claim", nothing)
+    patch.setattr("reconciler.apply.gone._Finding._search_time_of_start", nothing)
 
 
 MUTANTS: list[Mutant] = [

@@ -74,9 +74,9 @@ def list_concerns(told: Sequence[Reported]) -> list[Concern]:
 
 
 _TWICE = (
-    "Two claims have each started it, or perhaps have: one start may have left too late, and nobody "
-    "knows its answer. Look at both instances, undo what one of them has done where that matters, "
-    "and say which one speaks for the run."
+    "Two claims have each started it, or perhaps have: one start may have left too late, and its "
+    "answer is not known. Look at both instances, undo what one of them has done where that "
+    "matters, and say which one speaks for the run."
 )
 _DOUBT = (
     "Each may have been started. The next apply looks for its instance. If that settles nothing, "
