@@ -661,7 +661,19 @@ def call_gone_what_the_claims_time_may_show(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("reconciler.apply.gone._Finding._search_time_of_start", nothing)
 
 
+@among("filed when triggered", "nulls")
+@amid(replace(Chances(), by_hand=0.9, adopted=0.9, null=0.9, others_commit=0.3))
+def call_gone_what_was_started_by_hand_long_before(patch: pytest.MonkeyPatch) -> None:
+    async def of_the_adoption(self: Any, suspect: Any, _: Start) -> Sequence[Instance]:
+        window = self._look.immediate_window(suspect)
+        return await self._look.gateway.search(suspect.flow_id, *window) if window else ()
+
+    patch.setattr(gone._Finding, "_search_time_of_start", of_the_adoption)
+    patch.setattr(gone, "MISSING_LOOKS", 0)  # only the searches tell, as where it is null for long
+
+
 MUTANTS: list[Mutant] = [
+    call_gone_what_was_started_by_hand_long_before,
     call_gone_what_the_claims_time_may_show,
     start_before_the_claim_has_landed,
     take_the_clock_for_the_order_of_claims,
