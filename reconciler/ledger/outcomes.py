@@ -21,15 +21,13 @@ from reconciler.ledger.events import (
     Triggered,
     Unknown,
 )
-from reconciler.ledger.records import (
-    STARTED,
-    UNSETTLED,
-    FullRecord,
-    LateStart,
-    Phase,
-    Start,
-    ledger_instant,
+from reconciler.ledger.late_starts import (
+    double_start_error,
+    doubt_late_start,
+    with_overdue,
+    without_overdue,
 )
+from reconciler.ledger.records import STARTED, UNSETTLED, FullRecord, Phase, Start
 from reconciler.model import EpochMs, InstanceId, Nonce
 
 _Text = TypeVar("_Text")
@@ -71,10 +69,10 @@ def _update_full(
         case Resolved():
             return _with_resolved(record, event)
         case Unknown() if event.late and event.claim in claims:
-            return _with_overdue(record, event, claims[event.claim])
+            return with_overdue(record, event, claims[event.claim])
         case Rejected() | Unknown() | Absent():
             if not isinstance(event, Unknown):
-                record = _without_overdue(record, event.claim)
+                record = without_overdue(record, event.claim)
             # A late applier may write about a claim that others have settled meanwhile.
             if record.phase in STARTED or event.claim != record.claim:
                 return record
@@ -83,63 +81,9 @@ def _update_full(
             assert_never(event)
 
 
-def _with_overdue(record: FullRecord, event: Unknown, claim: Claim) -> FullRecord:
-    """Add a start that left too late, although others may have settled its claim meanwhile.
-
-    They may have claimed and started the run themselves, and then it may be the second. If they
-    have not, the run is in doubt under the late start's claim.
-    """
-    known = {one.claim for one in record.overdue} | {one.claim for one in record.starts}
-    if event.claim in known:
-        return record
-    claimed = claim.runs[event.run]
-    late = LateStart(
-        claim=event.claim,
-        at=event.at,
-        claimed_at=claim.at,
-        until=EpochMs(max(ledger_instant(claim.until), ledger_instant(event.at))),
-        digest=claimed.digest,
-        trigger_time=claimed.trigger_time,
-        flow_id=claimed.flow_id,
-        seen=event.seen,
-    )
-    overdue = (*record.overdue, late)
-    record = msgspec.structs.replace(record, overdue=overdue, acknowledged=False)
-    if record.phase in UNSETTLED and record.claim != event.claim:
-        return record
-    if record.phase in STARTED:
-        return msgspec.structs.replace(record, error=_double_start_error(record.starts, overdue))
-    return _doubt_late_start(record, late)
-
-
-def _doubt_late_start(record: FullRecord, late: LateStart) -> FullRecord:
-    """The record as it is while nothing but the late start may have been made."""
-    return msgspec.structs.replace(
-        record,
-        phase=Phase.UNKNOWN,
-        digest=late.digest,
-        trigger_time=late.trigger_time,
-        flow_id=late.flow_id,
-        claim=late.claim,
-        claimed_at=late.claimed_at,
-        until=late.until,
-        error=_double_start_error(record.starts, record.overdue),
-        evidence=late.seen,
-    )
-
-
-def _without_overdue(record: FullRecord, claim: Nonce | None) -> FullRecord:
-    """The record once it is known what became of the claim's start."""
-    left = tuple(one for one in record.overdue if one.claim != claim)
-    if len(left) == len(record.overdue):
-        return record
-    error = _double_start_error(record.starts, left) if record.starts else record.error
-    return msgspec.structs.replace(record, overdue=left, error=error)
-
-
 def _with_triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
     """Add the start to the record. Two claims make two starts, even with one instance id."""
-    record = record and _without_overdue(record, event.claim)
+    record = record and without_overdue(record, event.claim)
     claim = _reuse_equal(record.claim, event.claim or record.claim) if record else event.claim
     start = Start(
         claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
@@ -171,7 +115,7 @@ def _with_triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
         claim=claim,
         starts=starts,
         acknowledged=False,
-        error=_double_start_error(starts, record.overdue),
+        error=double_start_error(starts, record.overdue),
         evidence=event.evidence,
     )
 
@@ -182,7 +126,7 @@ def _with_late_start(record: FullRecord, starts: tuple[Start, ...]) -> FullRecor
     return msgspec.structs.replace(
         record,
         starts=starts,
-        error=record.error if is_settled else _double_start_error(starts, record.overdue),
+        error=record.error if is_settled else double_start_error(starts, record.overdue),
         acknowledged=is_settled,
     )
 
@@ -213,7 +157,7 @@ def _with_adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
         return msgspec.structs.replace(
             record,
             starts=starts,
-            error=_double_start_error(starts, record.overdue),
+            error=double_start_error(starts, record.overdue),
             acknowledged=False,
         )
     return FullRecord(
@@ -245,29 +189,20 @@ def _is_the_same(one: Start, other: Start) -> bool:
     return one.inferred or (one.claim == other.claim and not other.inferred)
 
 
-def _double_start_error(starts: Sequence[Start], overdue: Sequence[LateStart]) -> str | None:
-    """The error of a run that has, or may have, more than one start, in words; None for others."""
-    each = [f"as {one.instance} under claim {one.claim or 'unknown'}" for one in starts]
-    if starts and overdue:
-        late = (f"too late and without an answer under claim {one.claim}" for one in overdue)
-        return f"perhaps started twice: {' and '.join([*each, *late])}"
-    return f"started twice: {' and '.join(each)}" if len(each) > 1 else None
-
-
 def _with_claim_outcome(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
     match event:
         case Unknown():
             return msgspec.structs.replace(
                 record,
                 phase=Phase.UNKNOWN,
-                error=_double_start_error(record.starts, record.overdue),
+                error=double_start_error(record.starts, record.overdue),
                 evidence=event.seen,
             )
         case Rejected() | Absent() if record.starts:
             # This claim has started nothing, but a late applier has under an older claim.
             return _with_started_phase(record)
         case Rejected() | Absent() if record.overdue:
-            return _doubt_late_start(record, record.overdue[-1])
+            return doubt_late_start(record, record.overdue[-1])
         case Rejected():
             return msgspec.structs.replace(
                 record, phase=Phase.REJECTED, error=f"{event.code}: {event.message}"
@@ -285,7 +220,7 @@ def _with_started_phase(record: FullRecord) -> FullRecord:
         record,
         phase=Phase.TRIGGERED,
         claim=record.starts[0].claim,
-        error=_double_start_error(record.starts, record.overdue),
+        error=double_start_error(record.starts, record.overdue),
         evidence=None,
     )
 
@@ -314,7 +249,7 @@ def _with_instance_event(record: FullRecord, event: Observed | Cancelled) -> Ful
 def _with_resolved(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {"resolvedBy": event.by, "reason": event.reason}
     if record.phase is Phase.UNKNOWN and event.claim in {None, record.claim}:
-        record = _without_overdue(record, record.claim)
+        record = without_overdue(record, record.claim)
     named = event.triggered or InstanceId("")
     made = Start(claim=record.claim, instance=named, at=event.at, named=True)
     if made in record.starts and record.evidence == settled:
@@ -329,14 +264,14 @@ def _with_resolved(record: FullRecord, event: Resolved) -> FullRecord:
     if event.triggered is None and record.starts:
         return _with_started_phase(record)
     if event.triggered is None and record.overdue:
-        return _doubt_late_start(record, record.overdue[-1])
+        return doubt_late_start(record, record.overdue[-1])
     if event.triggered is None:
         return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)
     starts = (*record.starts, made)
     return msgspec.structs.replace(
         record,
         phase=Phase.TRIGGERED,
-        error=_double_start_error(starts, record.overdue),
+        error=double_start_error(starts, record.overdue),
         starts=starts,
         evidence=settled,
     )
@@ -348,7 +283,7 @@ def _with_chosen_start(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {
         "resolvedBy": event.by,
         "reason": event.reason,
-        "settled": _double_start_error(starts, record.overdue),
+        "settled": double_start_error(starts, record.overdue),
     }
     return msgspec.structs.replace(
         record, starts=tuple(starts), acknowledged=True, error=None, evidence=settled
