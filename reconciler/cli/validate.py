@@ -39,7 +39,7 @@ def _check_there(
     default=ProblemFormat.TEXT.value,
     show_default=True,
     help="How to report: for people, for scripts, as annotations of a pull request, as GitLab's "
-    "Code Quality, as a test report.",
+    "Code Quality, as a test report, for GitHub's code scanning.",
 )
 @click.option(
     "--strict",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from reconciler.cli.main import COMMANDS, run
+from reconciler.cli.options import ProblemFormat
 from reconciler.render.safe import is_harmful
 from reconciler.sandbox import Fault, Reply
 from tests.acceptance.conftest import OpenScene
@@ -77,7 +78,7 @@ def _everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FORMS = {
-    "validate": ("text", "json", "github", "gitlab", "junit", "sarif"),
+    "validate": tuple(one.value for one in ProblemFormat),
     "plan": ("text", "json", "markdown"),
     "apply": ("text", "json", "markdown"),
     "status": ("text", "json", "markdown"),

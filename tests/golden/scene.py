@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from reconciler.cli.options import ProblemFormat
 from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, run_sandbox
 from tests.acceptance.scene import check_document
 from tests.environments import Clock, Setting, make_setting
@@ -83,7 +84,7 @@ def _each(command: str, formats: Sequence[str], *more: str) -> list[Call]:
 
 
 # In their order: what is bad, what a change does, what an apply does, how it all stands.
-_BROKEN = _each("validate", ("text", "json", "github", "gitlab", "junit", "sarif"))
+_BROKEN = _each("validate", tuple(one.value for one in ProblemFormat))
 _CHANGE = [
     *_each("plan", ("text", "json", "markdown"), "--base", "origin/main"),
     Call(file="plan-refused.text", arguments=("plan", "--max-runs", "1", "--no-base")),

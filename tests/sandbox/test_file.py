@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
 from reconciler.cli.main import run
 from reconciler.errors import ConfigurationError
@@ -215,6 +216,12 @@ faults:
         Fault(on="trigger", extra_answer="same"),
         Fault(on="trigger", extra_answer=Reply(status=503, body=HTML), extra_after=0.5),
     )
+    left_out = {
+        one.name
+        for one in fields(Fault)
+        if all(getattr(fault, one.name) == one.default for fault in faults)
+    }
+    assert left_out == {"call_before", "call_after"}  # only a test in Python can give these
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "faults: []\n"])
