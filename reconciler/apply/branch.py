@@ -260,7 +260,7 @@ class Branch:
             f"the outcomes of this apply are not on the branch{_describe_started(kept)}",
             failure,
             hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
-            "Until then the claim keeps every run from being started again.",
+            f"Until then the claim keeps every run from being started again{_except_late(kept)}.",
         )
 
     async def _back_off(self, attempt: int) -> None:
@@ -277,6 +277,11 @@ class UnrecordedError(GitError):
         super().__init__(f"{what}: {failure}", hint="\n".join(hints))
         self.what = what
         self.failure = failure
+
+
+def _except_late(kept: Iterable[Event]) -> str:
+    late = [one.run for one in kept if isinstance(one, events.Unknown) and one.late]
+    return f", but not what left too late ({', '.join(late[:_MOST_NAMED])})" if late else ""
 
 
 def _describe_started(kept: Iterable[Event]) -> str:

@@ -33,6 +33,7 @@ from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import Suspect, contradicts, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
+from reconciler.ledger.late_starts import LATE_UNTIL
 from reconciler.ledger.records import settling_time
 from reconciler.model import EpochMs, Nonce, RunId
 from reconciler.plan import PlannedRun
@@ -252,6 +253,8 @@ def _settlement_event(
 ) -> events.Triggered | events.Absent:
     """The event for a run that was found, or that is certainly absent."""
     if isinstance(finding, NoneFound):
+        if any(one.claim == claim for one in record.overdue):
+            evidence = evidence | {LATE_UNTIL: format_instant(record.until)}
         return events.Absent(
             v=events.VERSION, at=at, run=record.run, claim=claim, evidence=evidence
         )

@@ -41,7 +41,6 @@ def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look
         declared=index_runs(declared.runs),
         now=service.earliest_time,
         known=Known(snapshot.ledgers),
-        lapsed=snapshot.ledger.overdue,
     )
 
 

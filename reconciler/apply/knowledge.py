@@ -109,7 +109,7 @@ class Knowledge:
             declared=self._declared.of(self.branch.snapshot.declared),
             now=clock.earliest_time,
             known=self._known.of(self.branch.ledger),
-            lapsed={**self.branch.ledger.overdue, **self.lapses.lapsed},
+            lapsed=self.lapses.lapsed,
             turn=self._looks,
         )
 
@@ -202,11 +202,7 @@ class Knowledge:
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
             unstarted=[run for run in plan.runs_of_action(Action.START) if run.id in wanted],
-            doubts=[
-                self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
-                for run in plan.runs_of_action(Action.RESOLVE)
-            ]
-            + self.overdue.doubts(self.branch.ledger),
+            doubts=self._all_doubts(plan),
             waiting=[
                 run
                 for run in plan.runs_of_action(Action.WAIT)
@@ -225,13 +221,17 @@ class Knowledge:
             left_out=self._unchosen_needs(plan),
         )
 
-    def note_overdue(self, batch: Batch) -> None:
-        """Note which starts of the batch left after its claim had ended, and may have been made.
+    def _all_doubts(self, plan: Plan) -> list[Doubt]:
+        doubts = {
+            run.id: self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
+            for run in plan.runs_of_action(Action.RESOLVE)
+        }
+        overdue = self.overdue.doubts(self.branch.ledger)
+        return [*doubts.values(), *(one for one in overdue if one.planned.id not in doubts)]
 
-        Nothing proves their absence until `settleSeconds` from now.
-        """
-        if self.overdue.note(batch):
-            self.lapses.lapsed[batch.claim] = batch.lease.clock.latest_time()
+    def note_overdue(self, batch: Batch) -> None:
+        """Note which starts of the batch left after its claim had ended, and may have been made."""
+        self.overdue.note(batch)
 
     def _unfinished_runs(self, plan: Plan) -> list[Record]:
         """The runs whose end a waiting apply has not seen, also those that others have claimed."""

@@ -23,6 +23,7 @@ from reconciler.apply.ids import (
     spans_around,
 )
 from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.late_starts import late_doubts
 from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import EpochMs, InstanceId, Nonce, RunId
 from reconciler.times import MINUTE_MS, parse_instant
@@ -51,11 +52,12 @@ class _Sent(Struct, frozen=True, kw_only=True):
 
 
 def _list_starts(records: Iterable[Record]) -> list[_Sent]:
-    """Every start that is known, and one for each run that may have been started."""
+    """Every start that is known, and one for each that may have been made."""
     found: list[_Sent] = []
     for record in records:
         if record.phase in UNSETTLED:
             found.append(_Sent(record=record, start=None))
+        found += (_Sent(record=late, start=None) for late in late_doubts(record))
         found += (_Sent(record=record, start=start) for start in record.starts)
     return found
 
@@ -109,10 +111,10 @@ class Known:
 
     @cached_property
     def _open(self) -> dict[Minute, list[Record]]:
-        """By flow and minute, the runs that are claimed or in doubt."""
+        """By flow and minute, the runs that are claimed or in doubt; also about a late start."""
         found: dict[Minute, list[Record]] = defaultdict(list)
         for ledger in self._ledgers:
-            for record in ledger.unsettled:
+            for record in (*ledger.unsettled, *ledger.late):
                 found[minute_of(record.flow_id, record.trigger_time)].append(record)
         return found
 

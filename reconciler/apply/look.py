@@ -59,6 +59,7 @@ class Look(Struct, frozen=True, kw_only=True):
         made = self.known.claims.get(claim) if claim is not None else None
         configured = self.environment.gateway.correlation_parameter
         is_timed = claim not in self.lapsed and not record.is_by_hand(claim)
+        late = next((one.until for one in record.overdue if one.claim == claim), None)
         return Suspect(
             run=record.run,
             claim=claim,
@@ -68,7 +69,7 @@ class Look(Struct, frozen=True, kw_only=True):
             digest=record.digest,
             delay=stagger_of(self.known.claims, claim, record.run),
             claimed_at=parse_instant(made.at) if made is not None and is_timed else None,
-            until=parse_instant(made.until) if made is not None and is_timed else None,
+            until=(late or parse_instant(made.until)) if made is not None and is_timed else None,
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),
             zone=self.environment.gateway.zone,
@@ -84,7 +85,7 @@ class Look(Struct, frozen=True, kw_only=True):
         made = self.known.claims.get(suspect.claim) if suspect.claim is not None else None
         if made is None:
             return None
-        return immediate_window(suspect, made, self.lapsed.get(made.claim))
+        return immediate_window(suspect, made, self.lapsed.get(made.claim, suspect.until))
 
     def service_mismatch(self, record: Record) -> str | None:
         """Why the configured service must not be asked about the run; None if it may be."""

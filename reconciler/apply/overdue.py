@@ -8,6 +8,7 @@ from reconciler.apply.doubt import Doubt
 from reconciler.apply.ports import Noted, Progress
 from reconciler.apply.start import Batch
 from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.records import UNSETTLED
 from reconciler.model import Nonce, Run, RunId
 from reconciler.plan import Action
 from reconciler.plan.values import FullPlanned
@@ -21,8 +22,8 @@ class Overdue:
         self._progress = progress
         self._runs: dict[tuple[RunId, Nonce | None], Run] = {}
 
-    def note(self, batch: Batch) -> bool:
-        """Note the starts of the batch that may have been made. Return whether there are any.
+    def note(self, batch: Batch) -> None:
+        """Note the starts of the batch that may have been made.
 
         A person is told at once: this apply may end with an error.
         """
@@ -34,21 +35,24 @@ class Overdue:
         for run in found:
             self._runs[run.id, batch.claim] = run
             self._progress(Noted(message=f"{run.id}: {_reason(run)}"))
-        return bool(found)
-
-    def forget_start(self, run: RunId, claim: Nonce | None) -> None:
-        """Forget it: it is known what became of the run under that claim."""
-        self._runs.pop((run, claim), None)
 
     def doubts(self, ledger: Ledger) -> list[Doubt]:
-        """Those whose claim the ledger has replaced, and of which it does not tell otherwise."""
+        """Those of which nobody else would tell, as the ledger is now: another claim is open."""
         records = ledger.records
         return [
             _doubt(run, records.get(name))
             for (name, claim), run in self._runs.items()
-            if name not in records
-            or (records[name].claim != claim and not records[name].started_twice)
+            if not _is_told(records.get(name), claim)
         ]
+
+
+def _is_told(record: Record | None, claim: Nonce | None) -> bool:
+    if record is None:
+        return False
+    if all(one.claim != claim for one in record.overdue):
+        return True  # it is known what became of it
+    is_in_doubt = record.phase in UNSETTLED and record.claim == claim
+    return is_in_doubt or record.started_twice or record.acknowledged
 
 
 def _reason(run: Run) -> str:

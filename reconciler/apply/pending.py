@@ -21,20 +21,20 @@ def select_pending(pending: Sequence[Event], before: Ledger, now: Ledger) -> lis
     `before`, `now`: the branch's ledger when they were concluded, and as it is read by now.
     """
     claimed = _runs_claimed_since(before, now)
-    late = now.overdue.keys() - before.overdue.keys()  # starts that left after the search, perhaps
     shared = {minute_of(one.flow_id, one.trigger_time) for one in claimed}
     return [
         event
         for event in list_additions(pending, now)
         if not (isinstance(event, events.Observed) and _minute(event.run, now) in shared)
         and not (_is_absent_by_search(event) and _may_be_hidden(event.run, now, claimed))
-        and not (_is_absent_by_search(event) and event.claim in late)
     ]
 
 
 def list_additions(recorded: Sequence[Event], ledger: Ledger) -> list[Event]:
     """The events that add something to what the ledger holds."""
-    return [event for event in ledger.missing(recorded) if not is_known(event, ledger)]
+    # What others know better must not stand beside what only this apply has seen: together they
+    # could seem to add nothing.
+    return ledger.missing([event for event in recorded if not is_known(event, ledger)])
 
 
 def _may_be_hidden(run: RunId, ledger: Ledger, claimed: Iterable[events.ClaimedRun]) -> bool:

@@ -269,7 +269,6 @@ class _Apply:
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)
-            self.knowledge.overdue.forget_start(found.run, found.claim)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Learned(run=found.run, event=found))

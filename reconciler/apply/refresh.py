@@ -51,7 +51,6 @@ async def refresh(
                 declared=index_runs(branch.snapshot.declared.runs),
                 now=clock.earliest_time,
                 known=Known(branch.snapshot.ledgers),
-                lapsed=ledger.overdue,
                 turn=clock.stamp // _TURN_MS,
             )
             wanted = _wanted_records(ledger, clock.earliest_time(), is_wanted, again=again)

@@ -35,17 +35,21 @@ class Spoken:
     def __init__(self, decision: PersonsDecision, runs: Sequence[RunId], ledger: Ledger) -> None:
         self.runs: Sequence[RunId] = runs
         self._decision = decision
-        self._judged = {run: _find_unsettled(ledger, decision, run).claim for run in runs}
+        found = {run: _find_unsettled(ledger, decision, run) for run in runs}
+        self._judged = {run: record.claim for run, record in found.items()}
+        self._late = {run: record.overdue for run, record in found.items()}
         self._instance: Instance | None = None  # the named one, once the service was asked for it
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
         """Refuse a decision that is too early, or on another claim, service or run's instance."""
         for run in self.runs:
             record = _find_unsettled(snapshot.ledger, self._decision, run)
-            if record.claim != self._judged[run]:
+            new = "was claimed anew" if record.claim != self._judged[run] else ""
+            if record.overdue != self._late[run]:
+                new = "has a start that left too late, which was recorded"
+            if new:
                 raise RefusedError(
-                    f"{run} was claimed anew meanwhile",
-                    hint=f"Look again: `reconciler status {run}`.",
+                    f"{run} {new} meanwhile", hint=f"Look again: `reconciler status {run}`."
                 )
             reason = service_mismatch(record, snapshot.ledger.claims, snapshot.environment.gateway)
             if reason is not None:

@@ -126,6 +126,7 @@ class Batch(Struct, frozen=True, kw_only=True):
         late = run.id in self.overdue
         # What left too late must be looked for until after it has left.
         at = format_instant(self.lease.clock.latest_time()) if late else self.now()
+        seen = f"{seen}; it had left after its claim had ended" if late else seen
         return events.Unknown(
             v=events.VERSION, at=at, run=run.id, claim=self.claim, seen=seen, late=late
         )

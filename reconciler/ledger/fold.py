@@ -17,6 +17,7 @@ from reconciler.ledger.events import (
     Rejected,
     Unknown,
 )
+from reconciler.ledger.late_starts import late_doubts
 from reconciler.ledger.outcomes import LOST, Outcome, event_kind, with_outcome
 from reconciler.ledger.records import (
     MAY_HAVE_STARTED,
@@ -41,8 +42,8 @@ class Ledger:
     """What all recorded events together say. A value: `extended` makes a new one."""
 
     __slots__ = (
+        "_late",
         "_of_manifests",
-        "_overdue",
         "_retried",
         "_started",
         "_unsettled",
@@ -60,7 +61,7 @@ class Ledger:
         self._started: Mapping[Digest, Sequence[RunId]] | None = None
         self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
-        self._overdue: Mapping[Nonce, EpochMs] | None = None
+        self._late: list[Record] | None = None
         self._retried: frozenset[RunId] | None = None
 
     @classmethod
@@ -95,12 +96,11 @@ class Ledger:
         return self._unsettled
 
     @property
-    def overdue(self) -> Mapping[Nonce, EpochMs]:
-        """The claims with a late start of which nothing is known, and when it had surely left."""
-        if self._overdue is None:
-            late = (one for record in self.records.values() for one in record.overdue)
-            self._overdue = {one.claim: ledger_instant(one.at) for one in late}
-        return self._overdue
+    def late(self) -> Sequence[Record]:
+        """A record for each late start that its run's own is not about; built once."""
+        if self._late is None:
+            self._late = [one for record in self.records.values() for one in late_doubts(record)]
+        return self._late
 
     @property
     def retried(self) -> frozenset[RunId]:
@@ -206,17 +206,13 @@ def _claim_each(records: dict[RunId, Record], event: Claim) -> None:
         before = records.get(run)
         if before is not None and before.phase in STARTED:
             continue  # a claim cannot undo a start: keep the record
-        overdue = before.overdue if before is not None else ()
-        is_open = before is not None and before.phase in UNSETTLED and not overdue
-        if before is not None and is_open and before.claim != event.claim:
+        if before is not None and before.phase in UNSETTLED and before.claim != event.claim:
             raise LedgerError(
                 f"the ledger has claim {event.claim} over {run}, whose claim {before.claim} had no "
                 "outcome: two histories were merged",
                 hint=LOST,
             )
-        records[run] = msgspec.structs.replace(
-            _claimed_record(run, claimed, event, until), overdue=overdue
-        )
+        records[run] = _claimed_record(run, claimed, event, until)
 
 
 def _claimed_record(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> FullRecord:

@@ -5,11 +5,12 @@ others may have gone by its absence. So the start counts under whatever claim th
 until its answer, a search or a person settles it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from reconciler.ledger.events import Claim, Unknown
+from reconciler.ledger.brief import Record
+from reconciler.ledger.events import Absent, Claim, Unknown
 from reconciler.ledger.records import (
     STARTED,
     UNSETTLED,
@@ -21,6 +22,10 @@ from reconciler.ledger.records import (
 )
 from reconciler.model import EpochMs, Nonce
 
+LATE_UNTIL = (
+    "lateUntil"  # in the evidence of an absence: by when the start that it is about had left
+)
+
 
 def with_overdue(record: FullRecord, event: Unknown, claim: Claim) -> FullRecord:
     """Add a start that left too late, although others may have settled its claim meanwhile.
@@ -28,8 +33,8 @@ def with_overdue(record: FullRecord, event: Unknown, claim: Claim) -> FullRecord
     They may have claimed and started the run themselves, and then it may be the second. If they
     have not, the run is in doubt under the late start's claim.
     """
-    known = {one.claim for one in record.overdue} | {one.claim for one in record.starts}
-    if event.claim in known:
+    answered = {one.claim for one in record.starts if one.is_from_an_answer}
+    if event.claim in {one.claim for one in record.overdue} | answered:
         return record
     claimed = claim.runs[event.run]
     late = LateStart(
@@ -65,6 +70,30 @@ def doubt_late_start(record: FullRecord, late: LateStart) -> FullRecord:
         error=double_start_error(record.starts, record.overdue),
         evidence=late.seen,
     )
+
+
+def late_doubts(record: Record) -> Iterator[FullRecord]:
+    """The record as it would be about each late start, where it is about another claim or start.
+
+    Each may have an instance, also once a person knows of it: another run's search may find that.
+    """
+    for late in record.overdue:
+        if record.phase not in UNSETTLED or record.claim != late.claim:
+            doubt = doubt_late_start(record.full_value(), late)
+            yield msgspec.structs.replace(doubt, starts=(), overdue=(late,), error=None)
+
+
+def may_be_later(record: FullRecord, event: Absent) -> bool:
+    """Whether a late start of the claim may not have been listed yet by the search for it.
+
+    A search that knew of the start says so (`LATE_UNTIL`); another may have come too early.
+    """
+    evidence = event.evidence if isinstance(event.evidence, dict) else {}
+    late = next((one for one in record.overdue if one.claim == event.claim), None)
+    if late is None or "searchedAt" not in evidence:
+        return False
+    known = evidence.get(LATE_UNTIL)
+    return not isinstance(known, str) or ledger_instant(known) < late.until
 
 
 def without_overdue(record: FullRecord, claim: Nonce | None) -> FullRecord:

@@ -24,6 +24,7 @@ from reconciler.ledger.events import (
 from reconciler.ledger.late_starts import (
     double_start_error,
     doubt_late_start,
+    may_be_later,
     with_overdue,
     without_overdue,
 )
@@ -71,12 +72,7 @@ def _update_full(
         case Unknown() if event.late and event.claim in claims:
             return with_overdue(record, event, claims[event.claim])
         case Rejected() | Unknown() | Absent():
-            if not isinstance(event, Unknown):
-                record = without_overdue(record, event.claim)
-            # A late applier may write about a claim that others have settled meanwhile.
-            if record.phase in STARTED or event.claim != record.claim:
-                return record
-            return _with_claim_outcome(record, event)
+            return _with_outcome_of_claim(record, event)
         case _:
             assert_never(event)
 
@@ -189,7 +185,18 @@ def _is_the_same(one: Start, other: Start) -> bool:
     return one.inferred or (one.claim == other.claim and not other.inferred)
 
 
-def _with_claim_outcome(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
+def _with_outcome_of_claim(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
+    if isinstance(event, Absent) and may_be_later(record, event):
+        return record
+    if not isinstance(event, Unknown):
+        record = without_overdue(record, event.claim)
+    # A late applier may write about a claim that others have settled meanwhile.
+    if record.phase in STARTED or event.claim != record.claim:
+        return record
+    return _with_newest_outcome(record, event)
+
+
+def _with_newest_outcome(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
     match event:
         case Unknown():
             return msgspec.structs.replace(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
+from reconciler.ledger.late_starts import LATE_UNTIL
 from reconciler.model import EpochMs
 from reconciler.render.safe import escape_message
 from reconciler.render.words import clock_time, ledger_time, zone_name
@@ -113,6 +114,7 @@ _OF_SEARCHES: Mapping[str, tuple[str, _Words]] = {
     "notStarted": ("not started", _text),
     "recognisedBy": ("recognised by", _text),
     "searchedAt": ("searched at", _time),
+    LATE_UNTIL: ("had left by", _time),
     "found": ("search found", _found_words),
     "foundBefore": ("found before", _found_words),
     "alsoSearched": ("also searched", _other_search_words),

@@ -29,6 +29,7 @@ from reconciler.ledger import Event, events
 from reconciler.model import EpochMs, InstanceId, Nonce, Run, RunId
 from reconciler.times import format_instant, parse_zone
 from tests.building import (
+    CLAIM_MS,
     EIGHT,
     NOW,
     PARAMETERS,
@@ -38,6 +39,7 @@ from tests.building import (
     a_run,
     a_triggered,
     after,
+    an_absent,
     an_instance,
     an_unknown,
 )
@@ -733,6 +735,26 @@ def test_absence_is_not_proven_where_another_start_may_have_the_id_and_hide_the_
     zone, known = parse_zone("GMT+8"), Known([ledger])
     hidden = known.may_hide(1, run.trigger_time, NOW, zone, known.making(zone))
     assert (hidden is not None) is (hides and later)
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_late_start_of_another_run_may_hide_the_runs_or_be_what_is_found(
+    *, settled: bool
+) -> None:
+    """Also once a person has settled it: whatever it made is still there."""
+    run, other = a_run("a"), a_run("b", trigger_time=after(EIGHT, 30 * MINUTE))
+    recorded: list[Event] = [
+        *(a_claim(other), an_absent(other), a_claim(other, claim="c2")),
+        *(a_triggered(other, "20240302", "c2"), an_unknown(other, "c1", late=True)),
+        *([a_resolved(other, "20240302")] if settled else []),
+    ]
+    known, zone = known_of(*recorded), parse_zone("GMT+8")
+    (late,) = known.runs_in_doubt(other.flow_id, other.trigger_time)
+    assert (late.run, late.claim, late.starts) == (other.id, "c1", ())
+    later = after(NOW, 10 * CLAIM_MS)  # than the start that is known
+    hidden = known.may_hide(run.flow_id, run.trigger_time, later, zone, known.making(zone))
+    assert hidden is not None
+    assert hidden == (late, None)
 
 
 @pytest.mark.parametrize("kept", ["found", "foundBefore"])

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Raced, Snapshot
 from reconciler.apply.resolve import resolve
-from reconciler.apply.spoken import PersonsDecision
+from reconciler.apply.spoken import PersonsDecision, Spoken
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.identity import Surroundings
@@ -358,6 +358,16 @@ def test_a_run_that_was_started_twice_is_not_settled_otherwise(triggered: str | 
     assert refusal(twice(), triggered).startswith(
         "wind was started twice: as 3377-2 under claim c2 and as 3377-1 under claim c1"
     )
+
+
+def test_a_decision_from_before_a_late_start_was_recorded_is_to_be_made_again() -> None:
+    """Between the look at the service and the push another apply may have sent what it held."""
+    before = a_ledger(*in_doubt())
+    spoken = Spoken(PersonsDecision(runs=[RUN.id], triggered=None, by="Ana"), [RUN.id], before)
+    late = before.with_events([an_unknown(RUN, late=True)])
+    snapshot = asyncio.run(FakeBranch(late, ENVIRONMENT).fetch())
+    with pytest.raises(RefusedError, match="has a start that left too late, which was recorded"):
+        spoken.check(snapshot, LATER)
 
 
 def test_a_choice_stands_and_needs_no_other() -> None:

@@ -223,10 +223,46 @@ def test_once_no_other_claim_has_started_it_the_run_is_in_doubt_about_the_late_s
         "HTTP 502",
     )
     assert (record.digest, record.trigger_time) == (RUN.digest, RUN.trigger_time)
-    assert list(ledger.overdue) == ["c1"]
-    assert a_ledger(*taken, *ends, an_unknown(RUN, "c1")).overdue == ledger.overdue  # a search's
+    assert [one.claim for one in record.overdue] == ["c1"]
+    searched = ledger.with_events([an_unknown(RUN, "c1")]).records[RUN.id]
+    assert searched.overdue == record.overdue
     assert state(*taken, *ends, an_absent(RUN, "c1")) is RunState.PENDING
     assert state(*taken, *ends, a_triggered(RUN, "3377-1", "c1")) is RunState.TRIGGERED
+
+
+@pytest.mark.parametrize(
+    ("known", "is_settled"),
+    [({}, False), ({"lateUntil": 119_999}, False), ({"lateUntil": 120_000}, True)],
+)
+def test_only_a_search_that_knew_of_the_late_start_settles_it(
+    known: dict[str, int], *, is_settled: bool
+) -> None:
+    told = {key: format_instant(after(NOW, value)) for key, value in known.items()}
+    evidence = {"searchedAt": format_instant(after(NOW, 300_000))} | told
+    absent = msgspec.structs.replace(an_absent(RUN, "c1"), evidence=evidence)
+    late = msgspec.structs.replace(OVERDUE, at=format_instant(after(NOW, 120_000)))
+    expected = RunState.PENDING if is_settled else RunState.IN_DOUBT
+    assert state(a_claim(RUN), late, absent) is expected
+    assert a_ledger(a_claim(RUN), late).holds(absent) is not is_settled
+
+
+@pytest.mark.parametrize("more", [{"inferred": True}, {}])
+def test_what_only_a_search_or_a_person_says_of_the_claim_hides_no_late_start_of_it(
+    more: dict[str, bool],
+) -> None:
+    named: Event = a_triggered(RUN, "3377-1", "c1", **more) if more else a_resolved(RUN, "3377-1")
+    record = a_ledger(a_claim(RUN), named, OVERDUE).records[RUN.id]
+    assert record.started_twice
+    answered = a_ledger(a_claim(RUN), a_triggered(RUN, "3377-1", "c1"), OVERDUE).records[RUN.id]
+    assert not answered.started_twice
+
+
+def test_each_late_start_stays_one_that_another_runs_search_may_find() -> None:
+    started = a_triggered(RUN, "3377-1", "c2")
+    ledger = a_ledger(*TAKEN, started, OVERDUE, a_resolved(RUN, "3377-1"))
+    (late,) = ledger.late
+    assert (late.run, late.claim, late.phase, late.starts) == (RUN.id, "c1", Phase.UNKNOWN, ())
+    assert list(a_ledger(a_claim(RUN), OVERDUE).late) == []  # the run's own record is about it
 
 
 def test_what_was_only_recorded_late_changes_nothing_that_others_have_settled() -> None:

@@ -40,7 +40,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
-from reconciler.ledger import Event, Ledger, Record, RunState, events, outcomes
+from reconciler.ledger import Event, Record, RunState, events, late_starts, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, assign_minutes
 from reconciler.model import EpochMs, Nonce, Run, RunId, run_name, run_revision
@@ -48,6 +48,7 @@ from reconciler.plan import Action, Plan, decide, limits, make, prerequisites, s
 from reconciler.plan.prerequisites import Newest, wants_another_attempt
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
+from reconciler.times import parse_instant
 from tests.simulation.chances import CALM, Chances
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -110,10 +111,6 @@ def believe_whatever_was_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(branch.Branch, "confirm", confirm)
 
 
-def forget_what_left_too_late(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Knowledge, "note_overdue", lambda *_: None)
-
-
 @amid(replace(Chances(), lost_answer=0.6))
 def record_what_left_too_late_as_any_doubt(patch: pytest.MonkeyPatch) -> None:
     def unknown(self: start.Batch, run: Run, seen: str) -> events.Unknown:
@@ -125,7 +122,13 @@ def record_what_left_too_late_as_any_doubt(patch: pytest.MonkeyPatch) -> None:
 
 @amid(replace(Chances(), lost_answer=0.6))
 def look_for_what_left_too_late_in_its_claims_time_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "overdue", {})
+    def with_overdue(record: FullRecord, event: events.Unknown, claim: events.Claim) -> FullRecord:
+        found, until = original(record, event, claim), parse_instant(claim.until)
+        late = tuple(replace(one, until=min(one.until, until)) for one in found.overdue)
+        return replace(found, overdue=late, until=min(found.until, until))
+
+    original = late_starts.with_overdue
+    patch.setattr(outcomes, "with_overdue", with_overdue)
 
 
 def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
@@ -683,7 +686,6 @@ MUTANTS: list[Mutant] = [
     repeat_after_a_read_timeout,
     ignore_the_lease,
     believe_whatever_was_kept,
-    forget_what_left_too_late,
     record_what_left_too_late_as_any_doubt,
     look_for_what_left_too_late_in_its_claims_time_only,
     believe_absence_before_the_trigger_time,

@@ -84,6 +84,8 @@ def check_end(world: World, looked: float, patience: float, waited: float | None
         if told and not doubts and one.instance not in record.instances:
             raise ViolationError(f"the ledger does not tell of {one.run.id}, which left too late")
     overdue = {first_attempt(one.run.id) for one in world.truth.overdue}
+    # Nor does anybody know what came of one that is recorded so, but has never arrived.
+    overdue |= {first_attempt(one.run) for one in world.tip.ledger.records.values() if one.overdue}
     for run in world.tip.runs:
         if run.id not in overdue:
             _check_run(world, run, Looks(looked=looked, patience=patience, waited=waited))
