@@ -23,6 +23,7 @@ from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Event, Record
 from reconciler.ledger.lines import decode_events
+from reconciler.ledger.records import UNSETTLED
 from reconciler.model import InstanceId
 from reconciler.render.safe import escape_line
 from reconciler.render.settlements import resolved_json, shown_text
@@ -90,6 +91,8 @@ def _choose_name(word: str, record: Record) -> str:
 
 def _settled_line(run: str, record: Record) -> str:
     start = record.starts[0] if record.starts else None
+    if record.phase in UNSETTLED:
+        return f"{run} is in doubt about another start, which left too late: settle that as well"
     if start is None:
         return f"{run} is pending again: the next apply starts it"
     how = "started by hand" if start.by_hand else "triggered"
