@@ -206,7 +206,7 @@ def test_a_signal_while_webhooks_are_told_leaves_the_report_whole(
 
 
 @pytest.mark.parametrize(
-    "step", sampled(["keep_trace", "_bring_forward", "_unpushed", "apply_text"], every=4)
+    "step", sampled(["keep_trace", "_bring_forward", "_find_unpushed", "apply_text"], every=4)
 )
 @pytest.mark.parametrize("number", _SIGNALS)
 def test_a_signal_after_the_last_record_leaves_the_report_whole(
