@@ -111,6 +111,9 @@ class Walk:
                         happenings[step.word]()
                     case Typed():
                         self.printed.append(_call(step, setting))
+                        if step.arguments[0] == "resolve":
+                            # A person takes longer than `settleSeconds` to type the next command.
+                            self.clock.forward(10)
                     case Manifest() | Edit():
                         self._write(step, setting.clone / step.path)
         self.instances = sandbox.instances
