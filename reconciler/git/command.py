@@ -233,15 +233,15 @@ def _signal_group(process: subprocess.Popen[bytes], order: signal.Signals) -> No
 
 
 def _contents(errors: IO[bytes]) -> str:
-    size = errors.seek(0, os.SEEK_END)
-    if not size:  # the usual case
-        return ""
-    errors.seek(0)
+    # What git has left behind, such as `git receive-pack`, may still write, where the file's offset
+    # is. All share that offset, so it is not moved to read: the words would be written over.
+    file = errors.fileno()
+    size = os.fstat(file).st_size
     if size <= MOST_BYTES:
-        return clean_words(errors.read())
-    start = errors.read(MOST_BYTES // 2)
-    errors.seek(size - MOST_BYTES // 2)
-    return clean_words(keep_both_ends(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
+        return clean_words(os.pread(file, size, 0)) if size else ""
+    half = MOST_BYTES // 2
+    end = os.pread(file, half, size - half)
+    return clean_words(keep_both_ends(os.pread(file, half, 0), end, size - MOST_BYTES))
 
 
 def _quote_errors(errors: IO[bytes]) -> str:

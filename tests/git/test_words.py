@@ -1,5 +1,7 @@
+import os
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import process_time
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from reconciler.errors import GitError
 from reconciler.git import Git
 from reconciler.git.causes import advice, cause_kind
-from reconciler.git.command import run_git
+from reconciler.git.command import _contents, run_git
 from reconciler.git.said import (
     MOST_BYTES,
     clean_words,
@@ -150,3 +152,13 @@ def test_a_token_in_the_remotes_address_is_in_no_error(clone: Path) -> None:
     assert "s3cret" not in f"{caught.value}{caught.value.hint}"
     assert "127.0.0.1" in str(caught.value)
     assert caught.value.hint == "check the network, and the remote's address: git remote -v"
+
+
+def test_to_read_what_git_has_said_moves_no_place_where_what_it_left_behind_still_writes() -> None:
+    """`git receive-pack` may outlive a push. Its last words once stood over the push's own."""
+    with TemporaryFile() as errors:
+        os.write(errors.fileno(), b"fatal: the receiving end does not support push options\n")
+        os.lseek(errors.fileno(), 7, os.SEEK_SET)
+        said = _contents(errors)
+        assert said == "fatal: the receiving end does not support push options"
+        assert os.lseek(errors.fileno(), 0, os.SEEK_CUR) == 7
