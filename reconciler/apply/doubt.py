@@ -124,9 +124,7 @@ class _Searched(Struct, frozen=True, kw_only=True):
     suspect: Suspect
     listed: Sequence[Instance]
     began: EpochMs  # no later than the search, which must show what had to be listed by then
-    immediate: ClaimTimeSearch | None = (
-        None  # what is listed under the time of its claim, if searched
-    )
+    immediate: ClaimTimeSearch | None = None  # under the time of its claim, if searched
 
     @property
     def shows_at_once(self) -> bool:

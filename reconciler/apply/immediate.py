@@ -37,16 +37,14 @@ from reconciler.times import MINUTE_MS, parse_instant
 _MOST_ROWS = 20  # in evidence: of the flow's instances of several minutes, mostly other runs'
 
 
-def immediate_window(
-    suspect: Suspect, made: events.Claim, lapsed: EpochMs | None = None
-) -> tuple[EpochMs, EpochMs] | None:
+def immediate_window(suspect: Suspect, made: events.Claim) -> tuple[EpochMs, EpochMs] | None:
     """The times, from inclusive, to exclusive, at which its start may have been triggered at once.
 
-    None if the run would have waited for its trigger time. `made`: its claim; `lapsed`: until when
-    a start may have left under it, where that is known to be later than the claim says.
+    None if the run would have waited for its trigger time. `made`: its claim. A start that left
+    too late has left later than the claim says.
     """
     claimed_at, until = parse_instant(made.at), parse_instant(made.until)
-    until = until if lapsed is None else max(until, lapsed)
+    until = until if suspect.until is None else max(until, suspect.until)
     if suspect.trigger_time >= until:
         return None
     return EpochMs(max(claimed_at - suspect.slack, 0)), EpochMs(until + suspect.slack)

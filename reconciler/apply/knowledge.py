@@ -17,7 +17,7 @@ from reconciler.apply.observer import Observer
 from reconciler.apply.overdue import Overdue
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.start import Batch, StartOutcome
+from reconciler.apply.start import StartOutcome
 from reconciler.apply.wait import NOT_YET, LookSchedule
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
@@ -228,10 +228,6 @@ class Knowledge:
         }
         overdue = self.overdue.doubts(self.branch.ledger)
         return [*doubts.values(), *(one for one in overdue if one.planned.id not in doubts)]
-
-    def note_overdue(self, batch: Batch) -> None:
-        """Note which starts of the batch left after its claim had ended, and may have been made."""
-        self.overdue.note(batch)
 
     def _unfinished_runs(self, plan: Plan) -> list[Record]:
         """The runs whose end a waiting apply has not seen, also those that others have claimed."""

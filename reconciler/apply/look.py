@@ -85,7 +85,7 @@ class Look(Struct, frozen=True, kw_only=True):
         made = self.known.claims.get(suspect.claim) if suspect.claim is not None else None
         if made is None:
             return None
-        return immediate_window(suspect, made, self.lapsed.get(made.claim, suspect.until))
+        return immediate_window(suspect, made)
 
     def service_mismatch(self, record: Record) -> str | None:
         """Why the configured service must not be asked about the run; None if it may be."""

@@ -227,7 +227,7 @@ class _Apply:
         finally:
             outcomes = batch.complete_outcomes()
             self.branch.pending += outcomes
-            self.knowledge.note_overdue(batch)
+            self.knowledge.overdue.note(batch)
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         self.sharing.note_times(batch.request_seconds)
         nothing = all(

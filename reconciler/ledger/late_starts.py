@@ -22,9 +22,8 @@ from reconciler.ledger.records import (
 )
 from reconciler.model import EpochMs, Nonce
 
-LATE_UNTIL = (
-    "lateUntil"  # in the evidence of an absence: by when the start that it is about had left
-)
+# In the evidence of an absence: by when the late start that it is about had left.
+LATE_UNTIL = "lateUntil"
 
 
 def with_overdue(record: FullRecord, event: Unknown, claim: Claim) -> FullRecord:
@@ -39,7 +38,6 @@ def with_overdue(record: FullRecord, event: Unknown, claim: Claim) -> FullRecord
     claimed = claim.runs[event.run]
     late = LateStart(
         claim=event.claim,
-        at=event.at,
         claimed_at=claim.at,
         until=EpochMs(max(ledger_instant(claim.until), ledger_instant(event.at))),
         digest=claimed.digest,

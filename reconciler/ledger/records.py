@@ -94,7 +94,6 @@ class LateStart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     claim: Nonce
-    at: str  # when its outcome was recorded as unknown: not before it left
     claimed_at: str
     until: EpochMs  # by then the claim had ended, and the start had left
     digest: Digest

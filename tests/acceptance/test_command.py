@@ -43,28 +43,22 @@ def test_the_command_line_of_httpx_is_not_loaded_with_it() -> None:
     assert done.stdout.splitlines()[-1] == "['httpx']"
 
 
-def test_a_validation_loads_nothing_that_only_other_commands_need() -> None:
-    # A hook of pre-commit pays for its start-up at each commit.
-    words = (
-        "import sys; from reconciler.cli.main import run; code = run(['validate'])\n"
-        "late = {'asyncio', 'ssl', 'httpx', 'secrets', 'reconciler.plan', 'reconciler.apply',\n"
-        "    'importlib.resources', 'html'}\n"
-        "print(code, sorted(late & sys.modules.keys()))"
+# A hook of pre-commit pays for the start-up of `validate` at each commit.
+@pytest.mark.parametrize(
+    ("word", "late"),
+    [
+        ("validate", "asyncio ssl httpx secrets importlib.resources html"),
+        ("validate", "reconciler.plan reconciler.apply"),
+        ("--help", "yaml zoneinfo reconciler.model reconciler.schema reconciler.git"),
+    ],
+)
+def test_a_command_loads_nothing_that_only_others_need(word: str, late: str) -> None:
+    code = (
+        f"import sys; from reconciler.cli.main import run; code = run([{word!r}])\n"
+        f"print(code, sorted(sys.modules.keys() & {late.split()!r}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", words], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "0 []"
-
-
-def test_help_reads_no_manifest() -> None:
-    words = (
-        "import sys; from reconciler.cli.main import run; code = run(['--help'])\n"
-        "late = {'yaml', 'zoneinfo', 'reconciler.model', 'reconciler.schema', 'reconciler.git'}\n"
-        "print(code, sorted(late & sys.modules.keys()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", words], cwd=PROJECT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "0 []"
 

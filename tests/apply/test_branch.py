@@ -5,10 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from reconciler.apply import branch
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.pending import is_known
 from reconciler.apply.ports import Landed, Raced, Snapshot, Step
 from reconciler.configuration import parse_configuration
+from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Run, Source
 from reconciler.render.apply_outcomes import plain_step
@@ -163,3 +165,27 @@ def test_an_absence_counts_only_if_nothing_of_others_may_have_hidden_the_instanc
         return opened.pending
 
     assert asyncio.run(pending()) == ([absent] if is_kept else [])
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_rescue_says_what_the_claim_does_not_keep_from_being_started_again(
+    monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    monkeypatch.setattr(branch, "RECORD_ATTEMPTS", 0)
+    store = _MovedStore(a_ledger(a_claim(RUN)))
+
+    async def record() -> None:
+        opened = Branch(
+            store=store,
+            snapshot=await store.fetch(),
+            progress=lambda _: None,
+            jitter=lambda: 0.0,
+            rescue=lambda _: "a file",
+            pending=[an_unknown(RUN, "c1", late=late)],
+        )
+        await opened.record()
+
+    with pytest.raises(GitError) as caught:
+        asyncio.run(record())
+    but = f", but not what left too late ({RUN.id})." if late else "."
+    assert f"keeps every run from being started again{but}" in str(caught.value.hint)

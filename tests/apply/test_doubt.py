@@ -14,6 +14,7 @@ from reconciler.apply.suspect import correlation_value
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import EpochMs, Nonce, Run
 from reconciler.plan import Action
+from reconciler.times import format_instant
 from tests.apply.service import LATER, SERVICE, SETTLE_SECONDS, FakeService, a_look, with_gateway
 from tests.building import (
     CLAIM_MS,
@@ -171,6 +172,24 @@ def test_what_is_known_of_a_claim_makes_its_suspect() -> None:
     assert found.parameters is None
 
 
+LEFT = after(NOW, CLAIM_MS + 3_600 * SECOND)  # an hour after its claim had ended
+LATE = a_ledger(
+    a_claim(RUN, service=SERVICE),
+    replace(an_unknown(RUN, late=True), at=format_instant(LEFT)),
+)
+
+
+@pytest.mark.parametrize(("passed", "absent"), [(SETTLE_MS - 1, False), (SETTLE_MS, True)])
+def test_a_late_start_is_looked_for_until_it_must_be_listed_and_its_absence_says_so(
+    passed: int, *, absent: bool
+) -> None:
+    (found,) = settled(FakeService(), ledger=LATE, now=after(LEFT, passed))
+    assert isinstance(found, events.Absent if absent else Doubt)
+    if isinstance(found, events.Absent):
+        assert found.evidence["lateUntil"] == format_instant(LEFT)
+        assert LATE.with_events([found]).records[RUN.id].overdue == ()
+
+
 def test_parameters_that_a_digest_does_not_prove_are_no_evidence() -> None:
     """A false cache could have an instance of the run's own pass for somebody else's."""
     false = RUN.but(parameters=(("REPLACE", "what nobody sent"),))
@@ -225,11 +244,9 @@ def test_what_shows_a_default_where_the_nonce_was_sent_may_be_the_runs() -> None
 
 
 def test_a_start_that_left_after_its_claim_is_looked_for_until_it_left() -> None:
-    left = after(NOW, CLAIM_MS + 3_600 * SECOND)
-    shown = replace(at_once(), trigger_time=left, created=left, created_latest=left)
-    now = after(left, 3_600 * SECOND)
-    knowing = {"lapsed": {Nonce("c1"): left}}
-    assert "3377-5" in doubt(FakeService([shown]), now=now, **knowing).reason
+    shown = replace(at_once(), trigger_time=LEFT, created=LEFT, created_latest=LEFT)
+    now = after(LEFT, 3_600 * SECOND)
+    assert "3377-5" in doubt(FakeService([shown]), ledger=LATE, now=now).reason
     (found,) = settled(FakeService([shown]), now=now)
     assert isinstance(found, events.Absent)
 

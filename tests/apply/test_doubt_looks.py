@@ -312,7 +312,7 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
         batch.overdue.add(run.id)
         batch.outcomes[run.id] = batch.unknown_outcome(run, "no answer")
         knowledge.branch.pending += batch.outcomes.values()
-        knowledge.note_overdue(batch)
+        knowledge.overdue.note(batch)
         return knowledge.result(knowledge.plan(LATER), interrupted=False)
 
     result = asyncio.run(main())
