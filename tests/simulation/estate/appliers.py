@@ -156,7 +156,8 @@ class Appliers:
         code = result.exit_code
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
         world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
-        self._check_told(applier, doubts)
+        twice = [f"{record.run}: {record.error}" for record in result.twice]
+        self._check_told(applier, [*doubts, *twice])
         if code is ExitCode.OK:
             self._check_done(environment, result.commit, began)
         return result
@@ -247,8 +248,13 @@ class Appliers:
         """Whether only people can tell what became of all that is in doubt."""
         service = self.world.layout.homes[environment].service_name
         doubted = [doubt for doubt in result.doubts if not self._is_known_to_a_copy(doubt)]
-        unsure = [one.planned.digest for one in doubted] + [one.digest for one in result.twice]
-        late = all(self.world.started_late(service, key_of_digest(one)) for one in unsure)
+        unsure = [*(one.planned.record for one in doubted), *result.twice]
+        # What is recorded as late may never have arrived: nobody but people can tell that either.
+        late = all(
+            record is not None
+            and (record.overdue or self.world.started_late(service, key_of_digest(record.digest)))
+            for record in unsure
+        )
         return bool(result.doubts or result.twice) and late
 
     def _is_known_to_a_copy(self, doubt: Doubt) -> bool:
