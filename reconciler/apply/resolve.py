@@ -21,6 +21,7 @@ from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_nam
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, events
+from reconciler.ledger.records import Phase
 from reconciler.model import EpochMs, Nonce, RunId, run_attempt, run_id
 from reconciler.schedule import schedule_runs
 from reconciler.selection import find_meant
@@ -204,6 +205,7 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
     missing: int  # how many of them were not on the branch before
     twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled that
+    doubts: Sequence[RunId]  # runs that what was fed back leaves in doubt
 
 
 async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
@@ -219,9 +221,13 @@ async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
     missing = len(branch.pending)
     await branch.record()
     runs = {event.run for event in lost if not isinstance(event, events.Claim)}
-    records = (branch.snapshot.ledger.records.get(run) for run in sorted(runs))
-    twice = [record for record in records if record is not None and record.started_twice]
-    return Recovered(missing=missing, twice=twice)
+    known = (branch.snapshot.ledger.records.get(run) for run in sorted(runs))
+    records = [record for record in known if record is not None]
+    return Recovered(
+        missing=missing,
+        twice=[record for record in records if record.started_twice],
+        doubts=[record.run for record in records if record.phase is Phase.UNKNOWN],
+    )
 
 
 def _check_claimed(event: Event, ledger: Ledger) -> None:

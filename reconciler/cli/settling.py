@@ -121,7 +121,7 @@ def is_terminal() -> bool:
 
 
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
-    """Feed a rescue file back; gives a report, with what was started twice, and the exit code."""
+    """Feed a rescue file back; gives a report, with what needs a person, and the exit code."""
     shared = SharedBranch.find(options)
     lost = _read_rescue(file)
 
@@ -136,7 +136,12 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
         "all of it is on the branch: the file is not needed any more",
     ]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]
-    return "\n".join(map(escape_line, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
+    lines += [f"{run}: in doubt: {_DOUBT_WORDS}" for run in recovered.doubts]
+    code = ExitCode.IN_DOUBT if recovered.twice or recovered.doubts else ExitCode.OK
+    return "\n".join(map(escape_line, lines)), code
+
+
+_DOUBT_WORDS = "it may have been started; the next apply looks for it"
 
 
 def _read_rescue(file: Path) -> list[Event]:

@@ -1,4 +1,4 @@
-"""What a person hands to `resolve` and `recover` may be damaged: it is refused."""
+"""What a person hands to `resolve` and `recover`: damaged it is refused, and a doubt is told of."""
 
 import json
 from typing import Any
@@ -52,6 +52,18 @@ def test_a_rescue_file_that_was_changed_by_hand_is_refused(open_scene: OpenScene
     file.write_text(json.dumps(event) + "\n")
     scene.run("recover", str(file))
     assert scene.outcomes("a") == ["unknown", "triggered"]
+
+
+def test_a_run_that_recover_leaves_in_doubt_is_named_and_decides_the_exit_code(
+    open_scene: OpenScene,
+) -> None:
+    scene = in_doubt(open_scene)
+    file = scene.folder / "rescue.jsonl"
+    (unknown,) = (one for one in scene.ledger() if one["event"] == "unknown")
+    file.write_text(json.dumps(unknown) + "\n")
+    said = scene.run("recover", str(file), exits=4)
+    assert said.out.startswith("1 event in ")
+    assert "\n  a: in doubt: it may have been started" in said.out
 
 
 def test_an_instance_id_that_is_no_text_is_refused(open_scene: OpenScene) -> None:
