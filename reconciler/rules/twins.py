@@ -64,14 +64,14 @@ def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
     """The pool of each digest that more than one run may have."""
     # Search each environment only for these digests, or many environments would cost their square.
     found = _own_pools(runs, ledger, surroundings)
-    for digest, pool in _select_started(found, ledger.started):
+    for digest, pool in _select_started(found, ledger):
         names = {run.name for run in pool.own}
         newest = _newest_revisions(pool.own)
         recorded = [one for one in ledger.started[digest] if not _is_before(one, newest)]
         lost = (name for name in map(run_name, recorded) if name not in names)
         pool.lost.update((name, "recorded") for name in lost)
     for place, other in surroundings.elsewhere.items():
-        for digest, pool in _select_started(found, other.started):
+        for digest, pool in _select_started(found, other):
             for recorded_run in other.started[digest]:
                 pool.recorded.setdefault(run_name(recorded_run), f"recorded in {place}")
     for environment, others in surroundings.declared.items():
@@ -85,7 +85,18 @@ def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
 def _own_pools(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> dict[Digest, Pool]:
-    """The runs by digest, without those (most) whose digest nothing else has."""
+    """The runs by digest, without those (most) whose digest nothing else has.
+
+    Nor are those there that were all started and mean no other run: none of them is one too many.
+    """
+    unsettled = {
+        run.digest
+        for run in runs
+        if run.duplicate_of is not None or not ledger.may_have_started(run.id)
+    }
+    if not unsettled:  # usual, once all runs were started
+        return {}
+    runs = [run for run in runs if run.digest in unsettled]
     numbers = Counter(run.digest for run in runs)
     shared = {digest for digest, number in numbers.items() if number > 1}
     for others in surroundings.declared.values():
@@ -127,10 +138,8 @@ def _is_before(recorded: RunId, newest: Mapping[str, int]) -> bool:
     return run_revision(recorded) < newest.get(manifest_of(run_name(recorded)), 1)
 
 
-def _select_started(
-    found: Mapping[Digest, Pool], started: Collection[Digest]
-) -> list[tuple[Digest, Pool]]:
-    return [(digest, pool) for digest, pool in found.items() if digest in started]
+def _select_started(found: Mapping[Digest, Pool], ledger: Ledger) -> list[tuple[Digest, Pool]]:
+    return [(digest, pool) for digest, pool in found.items() if digest in ledger.started]
 
 
 def _references(names: Iterable[str]) -> frozenset[str]:
