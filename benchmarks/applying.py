@@ -3,58 +3,72 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Row, at_most
 
 LATENCY_SECONDS = 0.1
-# Runs, how many are started at a time, and how often that is measured.
-SIZES = ((1_000, 16, 3), (1_000, 64, 5), (10_000, 64, 3))
+CONCURRENCY, TURNS = 64, 5
+SIZES = ((1_000, 1.3), (10_000, 1.1))  # runs, and the goal
+_PUSH = "date +%N > note && git add note && git commit --quiet --message note && git push --quiet"
 
 
-def measure(folder: Path) -> None:
-    """Print the whole process's time, and its ratio to what the latency alone takes.
+def measure(folder: Path) -> Iterator[Row]:
+    """The whole process, to what the latency alone takes; in turn with the least that is possible.
 
-    In turn with a bare client, for where the machine or the sandbox is the bound, both are slow.
+    That is a bare client between two pushes, as a claim and its outcomes are. Where the machine or
+    the sandbox is the bound, both are slow.
     """
-    for runs, concurrency, turns in SIZES:
-        needed = runs / concurrency * LATENCY_SECONDS
-        folders = (folder / f"{runs}-{concurrency}-{turn}" for turn in range(turns))
+    for runs, limit in SIZES:
+        needed = runs / CONCURRENCY * LATENCY_SECONDS
+        folders = (folder / f"{runs}-{turn}" for turn in range(2 * TURNS))
         found = compare(
-            partial(_next, folders, runs, concurrency),
-            partial(_bare, runs, concurrency),
-            pairs=turns,
+            partial(_next, _apply, folders, runs),
+            partial(_next, _bare, folders, runs),
+            pairs=TURNS,
             warm=False,
         )
-        print(f"reconciler apply  {seconds(found.ours)}, {runs} runs, {concurrency} at a time")
-        print(f"processor         {spread([one.cpu for one in found.ours], ' s')}, git included")
-        print(f"latency alone     {needed:.3g} s")
-        print(f"ratio             {spread([one.seconds / needed for one in found.ours])}")
-        print(f"a bare client     {spread([one.seconds / needed for one in found.theirs])}")
-        print(f"of its time       {spread(found.ratios)}", flush=True)
+        work = f"{runs:,} runs at 100 ms, 64 at a time, to what the latency alone takes"
+        yield Row(
+            work=f"`apply` of {work}",
+            values=[one.seconds / needed for one in found.ours],
+            goal=at_most(limit),
+            took=found.took,
+        )
+        yield Row(
+            work=f"bare client between two pushes: {work}",
+            values=[one.seconds / needed for one in found.theirs],
+        )
 
 
-def _next(folders: Iterator[Path], runs: int, concurrency: int) -> Sample:
-    return _once(next(folders), runs, concurrency)
+def _next(apply: Callable[[Path, int], Sample], folders: Iterator[Path], runs: int) -> Sample:
+    return apply(next(folders), runs)
 
 
-def _once(folder: Path, runs: int, concurrency: int) -> Sample:
+def _apply(folder: Path, runs: int) -> Sample:
     with serve(latency=LATENCY_SECONDS) as (url, exports):
-        repository = folder / "repository"
-        write_repository(repository, runs, url=url, concurrency=concurrency)
-        share(repository, folder / "origin.git")
+        repository = _shared(folder, runs, url)
         command = [sys.executable, "-m", "reconciler", "apply", "--repo", str(repository)]
         return run(command, Path.cwd(), exports)
 
 
-def _bare(runs: int, concurrency: int) -> Sample:
+def _bare(folder: Path, runs: int) -> Sample:
     with serve("--no-auth", latency=LATENCY_SECONDS) as (url, _):
-        command = [sys.executable, "-m", "benchmarks.bare", url, str(runs), str(concurrency)]
-        return run(command, Path.cwd())
+        client = f"{sys.executable} -m benchmarks.bare {url} {runs} {CONCURRENCY}"
+        script = f"{_PUSH} && (cd {Path.cwd()} && {client}) && {_PUSH}"
+        return run(["sh", "-ec", script], _shared(folder, runs, url))
+
+
+def _shared(folder: Path, runs: int, url: str) -> Path:
+    repository = folder / "repository"
+    write_repository(repository, runs, url=url, concurrency=CONCURRENCY)
+    share(repository, folder / "origin.git")
+    return repository
 
 
 @contextmanager

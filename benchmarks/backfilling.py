@@ -1,12 +1,12 @@
 """`plan` of a backfill of 10,000 runs, half of them recorded, against 5,000 single manifests."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 from benchmarks.corpus import CONFIGURATION, write_repository
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Row, at_most
 from reconciler.ledger import ACTIVE, Event, events
 from reconciler.ledger.fold import Ledger
 from reconciler.ledger.lines import encode_events
@@ -32,25 +32,30 @@ spec:
 _AT = "2024-03-02T00:00:03.120Z"
 
 
-def measure(folder: Path) -> None:
-    """Print times, peak memory and the ratio."""
+def measure(folder: Path) -> Iterator[Row]:
+    """Time and memory."""
     backfill, singles = folder / "backfill", folder / "singles"
     write_backfill(backfill)
     write_repository(singles, SINGLES)
     found = compare(lambda: _plan(backfill), lambda: _plan(singles), pairs=5)
-    print(f"plan of a backfill of {RUNS}, {RECORDED} recorded  {seconds(found.ours)}")
-    print(f"plan of {SINGLES} single manifests               {seconds(found.theirs)}")
-    print(f"ratio                                        {spread(found.ratios)}")
-    print(f"peak memory of the backfill's                {_peak(found.ours):.0f} MiB")
+    work = "`plan` of a backfill of 10,000 runs, half recorded"
+    yield Row(
+        work=f"{work}, to 5,000 single manifests",
+        values=found.ratios,
+        goal=at_most(3),
+        took=found.took,
+    )
+    yield Row(
+        work=f"memory of {work}",
+        values=[one.peak_mb for one in found.ours],
+        unit=" MB",
+        goal=at_most(150),
+    )
 
 
 def _plan(repository: Path) -> Sample:
     command = [sys.executable, "-m", "reconciler", "plan", "--offline", "--format", "json"]
     return run([*command, "--repo", str(repository)], Path.cwd())
-
-
-def _peak(samples: Sequence[Sample]) -> float:
-    return median(sample.peak_mib for sample in samples)
 
 
 def write_backfill(root: Path) -> None:

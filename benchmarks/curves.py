@@ -18,6 +18,7 @@ from benchmarks.applying import share
 from benchmarks.corpus import write_repository
 from benchmarks.growth import RUNS, an_apply
 from benchmarks.measure import Sample, run, spread
+from benchmarks.table import Row
 from reconciler.ledger.lines import encode_events
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Curve(Struct, frozen=True, kw_only=True):
     samples: Mapping[int, Sequence[Sample]]
 
 
-def measure(folder: Path) -> None:
-    """Print the figures, and write the picture."""
+def measure(folder: Path) -> tuple[Row, ...]:
+    """Print the figures, and write the picture; the table has none of them."""
     commands = {"validate": ["validate"], "plan --offline": ["plan", "--offline"]}
     curves = [
         *(_curve(name, SIZES, _of_command(folder, words)) for name, words in commands.items()),
@@ -56,6 +57,7 @@ def measure(folder: Path) -> None:
             print(f"{curve.name:18} {size:9,} runs  {seconds} of processor  {peak:.0f} MiB")
     draw(curves, PICTURE)
     print(f"drawn into {PICTURE.name}")
+    return ()
 
 
 def _curve(name: str, sizes: Sequence[int], work: Callable[[int], Sample]) -> Curve:

@@ -1,22 +1,22 @@
 """`status --grid` of a backfill of 10,000 runs, half of them recorded, against `status` as JSON."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.backfilling import RECORDED, RUNS, write_backfill
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.backfilling import write_backfill
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Row, at_most
 
 
-def measure(folder: Path) -> None:
-    """Print times and their ratio."""
+def measure(folder: Path) -> Iterator[Row]:
+    """One to the other."""
     write_backfill(folder)
     found = compare(
         lambda: _status(folder, "--grid"), lambda: _status(folder, "--format", "json"), pairs=5
     )
-    print(f"status --grid of {RUNS} runs, {RECORDED} recorded  {seconds(found.ours)}")
-    print(f"status --format json                       {seconds(found.theirs)}")
-    print(f"ratio                                      {spread(found.ratios)}")
-    print(f"ratio of processor time                    {spread(found.cpu_ratios)}")
+    work = "`status --grid` of 10,000 runs, half recorded, to `status --format json`"
+    yield Row(work=work, values=found.ratios, goal=at_most(1.5), took=found.took)
 
 
 def _status(repository: Path, *arguments: str) -> Sample:

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.applying import git
+from benchmarks.table import Row, at_most
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Event, append_events, events
 from reconciler.model import Digest, EpochMs, InstanceId, Nonce, RunId
@@ -74,25 +75,23 @@ def an_apply(numbers: Iterator[int]) -> list[list[Event]]:
     return [[claim], list(outcomes)]
 
 
-def measure(folder: Path) -> None:
-    """Print the loose objects that the applies add."""
+def measure(folder: Path) -> Iterator[Row]:
+    """The loose objects that the applies add."""
     history = _History(folder / "repository")
     for _ in range(BASE_RUNS // RUNS):
         for new in an_apply(history.numbers):
             history.append(new)
     history.commit(dict(history.files))
-    before = _loose_kib(history.root)
+    before = _loose_bytes(history.root)
     for _ in range(APPLIES):
         for new in an_apply(history.numbers):
             history.commit(history.append(new))
-    grown = (_loose_kib(history.root) - before) / 1024
-    print(
-        f"{APPLIES} applies of {RUNS} runs on {BASE_RUNS} runs add {grown:.2f} MiB of loose objects"
-    )
-    print(f"files in the folder: {len(history.files)}")
+    grown = (_loose_bytes(history.root) - before) / 1e6
+    work = "loose objects of 100 applies of 100 runs on a ledger of 100,000 runs"
+    yield Row(work=work, values=[grown], unit=" MB", goal=at_most(3))
 
 
-def _loose_kib(root: Path) -> float:
+def _loose_bytes(root: Path) -> int:
     objects = root / ".git" / "objects"
     loose = (path for path in objects.rglob("*") if path.is_file() and path.parent.name != "pack")
-    return sum(path.stat().st_size for path in loose) / 1024
+    return sum(path.stat().st_size for path in loose)

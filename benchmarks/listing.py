@@ -1,17 +1,19 @@
 """Finding every ledger and configuration of a commit with 100,000 files, against `git ls-tree`."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.applying import git
 from benchmarks.committing import LEDGER, write
-from benchmarks.measure import Sample, compare, seconds, spread
+from benchmarks.measure import Sample, compare
+from benchmarks.table import Row, at_most
 from reconciler.git import CommitId, Git
 from reconciler.repository.books import CommittedBooks
 
 
-def measure(folder: Path) -> None:
-    """Print both times and their ratio."""
+def measure(folder: Path) -> Iterator[Row]:
+    """One to the other."""
     repository = folder / "repository"
     write(repository)
     clone = Git.at(repository)
@@ -32,6 +34,5 @@ def measure(folder: Path) -> None:
         return Sample(seconds=time.perf_counter() - began, peak_mib=0)
 
     found = compare(ours, theirs, pairs=9)
-    print(f"reconciler   {seconds(found.ours)}")
-    print(f"git ls-tree  {seconds(found.theirs)}")
-    print(f"ratio        {spread(found.ratios)}")
+    work = "ledgers and configurations of a commit with 100,000 files, to `git ls-tree -r`"
+    yield Row(work=work, values=found.ratios, goal=at_most(2), took=found.took)

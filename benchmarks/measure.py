@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,11 @@ class Sample(Struct, frozen=True, kw_only=True):
     seconds: float
     peak_mib: float
     cpu: float = 0.0  # seconds of processor, which other work on the machine changes less
+
+    @property
+    def peak_mb(self) -> float:
+        """The peak of memory in millions of bytes."""
+        return self.peak_mib * 1024**2 / 1e6
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -34,24 +39,41 @@ class Comparison(Struct, frozen=True, kw_only=True):
         """The same, of the time on the processor."""
         return [a.cpu / b.cpu for a, b in zip(self.ours, self.theirs, strict=True)]
 
+    @property
+    def took(self) -> str:
+        """What both took, in words: wall time, processor time and memory, each a median."""
+        ours, theirs = self.ours, self.theirs
+        words = [f"{_median_seconds(ours)} to {_median_seconds(theirs)}"]
+        if all(one.cpu for one in (*ours, *theirs)):
+            words.append(f"processor {_median_cpu(ours)} to {_median_cpu(theirs)}")
+        if all(one.peak_mib for one in (*ours, *theirs)):
+            words.append(f"{peak_mib(ours):.0f} MiB to {peak_mib(theirs):.0f} MiB")
+        return "; ".join(words)
+
+
+# In a process of its own, which is small: a child's peak counts what its parent held at the fork.
+_LAUNCH = """
+import os, subprocess, sys, time
+began = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, _, usage = os.wait4(child.pid, 0)
+print(time.perf_counter() - began, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+"""
+
 
 def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> Sample:
     """Run it once, its output thrown away, whatever its exit code."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
+    launched = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCH, *command],
         cwd=cwd,
         env=os.environ | (env or {}),
-        stdout=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        check=True,
     )
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0  # it has been waited for
-    return Sample(
-        seconds=time.perf_counter() - began,
-        peak_mib=usage.ru_maxrss / 1024,
-        cpu=usage.ru_utime + usage.ru_stime,
-    )
+    taken, peak, cpu = map(float, launched.stdout.split())
+    return Sample(seconds=taken, peak_mib=peak, cpu=cpu)
 
 
 def compare(
@@ -66,10 +88,25 @@ def compare(
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """Median, and the smallest and the largest."""
+    """Median, and the smallest and the largest; the value alone if there is one."""
+    if len(values) == 1:
+        return f"{values[0]:.3g}{unit}"
     return f"{median(values):.3g}{unit} ({min(values):.3g} to {max(values):.3g})"
 
 
 def seconds(samples: Sequence[Sample]) -> str:
     """The spread of the wall times."""
     return spread([sample.seconds for sample in samples], " s")
+
+
+def peak_mib(samples: Sequence[Sample]) -> float:
+    """The median of the peaks of memory."""
+    return median(sample.peak_mib for sample in samples)
+
+
+def _median_seconds(samples: Sequence[Sample]) -> str:
+    return f"{median(sample.seconds for sample in samples):.3g} s"
+
+
+def _median_cpu(samples: Sequence[Sample]) -> str:
+    return f"{median(sample.cpu for sample in samples):.3g} s"

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.applying import git, serve, share
 from benchmarks.corpus import CONFIGURATION
+from benchmarks.table import Row, at_most
 
 FLOWS, DAYS = 100, 100
 _BACKFILL = """\
@@ -22,8 +24,8 @@ spec:
 """
 
 
-def measure(folder: Path) -> None:
-    """Print the requests of an apply that has nothing to do but to look, by operation."""
+def measure(folder: Path) -> Iterator[Row]:
+    """The requests of an apply that has nothing to do but to look, and what it records."""
     journal = folder / "journal.jsonl"
     options = folder / "sandbox.yaml"
     options.write_text("runSeconds: 0\n", encoding="utf-8")
@@ -39,10 +41,10 @@ def measure(folder: Path) -> None:
         lines = journal.read_text().splitlines()[asked:]
     counts = Counter(json.loads(line)["operation"] for line in lines)
     look = sum(counts[name] for name in ("search", "instance"))
-    print(f"instances observed    {FLOWS * DAYS} of {FLOWS} flows")
-    print(f"requests to look      {look} ({dict(counts)})")
+    work = "observing 10,000 started instances of 100 flows"
+    yield Row(work=f"{work}: requests", values=[look], goal=at_most(300))
     growth = (_ledger_bytes(repository) - before) / FLOWS / DAYS
-    print(f"growth of the ledger  {growth:.0f} bytes a run")
+    yield Row(work=f"{work}: growth of the ledger for each run", values=[growth], unit=" bytes")
 
 
 def _write(root: Path, url: str) -> None:

@@ -1,12 +1,13 @@
 """`plan` of a backfill of 10,000 dates, in a sequence or after an import, to unordered ones."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.corpus import CONFIGURATION
-from benchmarks.measure import Comparison, Sample, compare, run, seconds, spread
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Row, at_most
 
-DATES = 10_000
 _BACKFILL = """\
 apiVersion: reconciler/v1
 kind: Backfill
@@ -18,18 +19,19 @@ spec:
 _MATCH = "  dependsOn: [{name: import, match: [businessDate]}]\n"
 
 
-def measure(folder: Path) -> None:
-    """Print times and ratios, of processor time too."""
-    unordered, half = _backfill("wind", 1), _backfill("import", 2)
-    plain = _repository(folder / "plain", unordered)
-    pair = _repository(folder / "pair", half, unordered)
+def measure(folder: Path) -> Iterator[Row]:
+    """Each kind of order."""
+    wind, half = _backfill("wind", 1), _backfill("import", 2)
+    plain = _repository(folder / "plain", wind)
+    pair = _repository(folder / "pair", half, wind)
     sequential = _repository(folder / "sequential", _backfill("wind", 1, "  sequential: true\n"))
     limits = "  sequential: true\n  maxActive: 40\n  stopAfter: {failures: 3}\n"
     limited = _repository(folder / "limited", _backfill("wind", 1, limits))
     matched = _repository(folder / "matched", half, _backfill("wind", 1, _MATCH))
-    _tell("sequential", _compared(sequential, plain))
-    _tell("sequential, with maxActive and stopAfter", _compared(limited, plain))
-    _tell("with a match, to two that do not wait", _compared(matched, pair))
+    unordered = "to the same unordered"
+    yield _row(f"`sequential: true`, {unordered}", sequential, plain)
+    yield _row(f"`sequential`, `maxActive` and `stopAfter`, {unordered}", limited, plain)
+    yield _row("each after an import's, to two backfills that do not wait", matched, pair)
 
 
 def _backfill(name: str, flow: int, more: str = "") -> str:
@@ -44,16 +46,12 @@ def _repository(root: Path, *manifests: str) -> Path:
     return root
 
 
-def _compared(ours: Path, theirs: Path) -> Comparison:
-    return compare(lambda: _plan(ours), lambda: _plan(theirs), pairs=5)
+def _row(what: str, ours: Path, theirs: Path) -> Row:
+    found = compare(lambda: _plan(ours), lambda: _plan(theirs), pairs=5)
+    work = f"`plan` of a backfill of 10,000 dates, {what}"
+    return Row(work=work, values=found.ratios, goal=at_most(2), took=found.took)
 
 
 def _plan(repository: Path) -> Sample:
     command = [sys.executable, "-m", "reconciler", "plan", "--offline", "--format", "json"]
     return run([*command, "--repo", str(repository)], Path.cwd())
-
-
-def _tell(what: str, found: Comparison) -> None:
-    print(f"plan of {DATES} dates {what}: {seconds(found.ours)}")
-    print(f"  unordered: {seconds(found.theirs)}")
-    print(f"  ratio {spread(found.ratios)}, of processor time {spread(found.cpu_ratios)}")

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 from benchmarks.applying import git, serve, share
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, seconds, spread
+from benchmarks.measure import Sample, spread
+from benchmarks.table import Row, at_least
 
 RUNS, APPLIERS, TURNS = 2_000, (1, 4, 8), 3
 # So few at a time that the latency is the bound: all appliers, git and the gateway share this
@@ -19,16 +21,24 @@ RUNS, APPLIERS, TURNS = 2_000, (1, 4, 8), 3
 LATENCY_SECONDS, CONCURRENCY = 0.25, 4
 
 
-def measure(folder: Path) -> None:
-    """Print the wall time until the last has ended, and how the rates compare, turn by turn."""
+def measure(folder: Path) -> Iterator[Row]:
+    """How the rates compare, turn by turn, by the wall time until the last has ended."""
     numbers = count()
     taken = [[_apply(folder / str(next(numbers)), many) for many in APPLIERS] for _ in range(TURNS)]
-    alone, *shared = zip(*taken, strict=True)
-    for many, samples in zip(APPLIERS, (alone, *shared), strict=True):
-        print(f"{many} appliers     {seconds(samples)}")
-        print(f"processor      {spread([one.cpu for one in samples], ' s')}, git included")
-        rates = [one.seconds / other.seconds for one, other in zip(alone, samples, strict=True)]
-        print(f"rate, of one's {spread(rates)}", flush=True)
+    one, four, eight = ([each.seconds for each in its] for its in zip(*taken, strict=True))
+    work = "2,000 runs at 250 ms, 4 at a time: rate of"
+    yield Row(
+        work=f"{work} four appliers, to one's",
+        values=[alone / shared for alone, shared in zip(one, four, strict=True)],
+        goal=at_least(3),
+        took=f"{spread(four, ' s')} to {spread(one, ' s')}",
+    )
+    yield Row(
+        work=f"{work} eight appliers, to four's",
+        values=[fewer / more for fewer, more in zip(four, eight, strict=True)],
+        goal=at_least(1),
+        took=f"{spread(eight, ' s')} to {spread(four, ' s')}",
+    )
 
 
 def _apply(folder: Path, appliers: int) -> Sample:

@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 
 import msgspec
 
 from benchmarks.applying import git, share
 from benchmarks.corpus import CONFIGURATION
 from benchmarks.measure import Sample, compare, run, spread
+from benchmarks.table import Row, at_most
 from reconciler.ledger import Event, append_events, events, read_events
 from reconciler.ledger.fold import Ledger
 from reconciler.manifest import combine, read_file
@@ -46,18 +46,12 @@ _COMMANDS = {
 }
 
 
-def measure(folder: Path) -> None:
-    """Print processor time to that of `validate`, peak memory, and what a load costs."""
-    recorded, plain = folder / "recorded", folder / "plain"
+def measure(folder: Path) -> Iterator[Row]:
+    """Each command's processor time to that of `validate`, its memory, and what a load costs."""
+    recorded = folder / "recorded"
     files = write_recorded(recorded)
-    _write_manifests(plain)
-    for root in (recorded, plain):
-        git("init", "-q", "--initial-branch=main", cwd=root)
-        git("add", "--all", cwd=root)
-    found = compare(
-        lambda: _run(recorded, ["validate"]), lambda: _run(plain, ["validate"]), pairs=PAIRS
-    )
-    print(f"{'validate':22} {_of(found.ours)}; without a ledger {_of(found.theirs)}")
+    git("init", "-q", "--initial-branch=main", cwd=recorded)
+    git("add", "--all", cwd=recorded)
     for name, words in _COMMANDS.items():
         if name == "plan, fetched":
             share(recorded, folder / "origin.git")
@@ -66,13 +60,16 @@ def measure(folder: Path) -> None:
             lambda: _run(recorded, ["validate"]),
             pairs=PAIRS,
         )
-        print(f"{name:22} {_of(found.ours)}; ratio to validate {spread(found.cpu_ratios)}")
-    _measure_load(files)
-
-
-def _of(samples: Sequence[Sample]) -> str:
-    peak = median(sample.peak_mib for sample in samples)
-    return f"{spread([sample.cpu for sample in samples], ' s')}, {peak:.0f} MiB"
+        work = f"`{name}` of 100,000 recorded, ended runs of 50 backfills"
+        yield Row(
+            work=f"{work}, to `validate`, of processor time",
+            values=found.cpu_ratios,
+            goal=at_most(1.5),
+            took=found.took,
+        )
+        memory = [one.peak_mb for one in found.ours]
+        yield Row(work=f"memory of {work}", values=memory, unit=" MB", goal=at_most(200))
+    yield _measure_load(files)
 
 
 def _run(repository: Path, words: Sequence[str]) -> Sample:
@@ -80,7 +77,7 @@ def _run(repository: Path, words: Sequence[str]) -> Sample:
     return run(command, Path.cwd())
 
 
-def _measure_load(files: Mapping[str, bytes]) -> None:
+def _measure_load(files: Mapping[str, bytes]) -> Row:
     """The load of so many ledgers one after another, against msgspec's decoding of their lines."""
     lines = [content.splitlines() for content in files.values()]
     decoder = msgspec.json.Decoder(Event)
@@ -93,9 +90,12 @@ def _measure_load(files: Mapping[str, bytes]) -> None:
         return Ledger.of(read_events(files, "state/bench"))
 
     pairs = [(_cpu(loaded), _cpu(decoded)) for _ in range(TIMES_LOADED)]
-    ratios = [ours / theirs for ours, theirs in pairs]
-    print(f"load of a ledger of {BACKFILLS * 2_000} runs, ratio to decoding {spread(ratios)}")
-    print(f"  {spread([ours for ours, _ in pairs], ' s')}")
+    return Row(
+        work="load of their ledger, to msgspec's decoding of its lines",
+        values=[ours / theirs for ours, theirs in pairs],
+        goal=at_most(1.5),
+        took=spread([ours for ours, _ in pairs], " s"),
+    )
 
 
 def _cpu(work: Callable[[], object]) -> float:

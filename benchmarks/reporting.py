@@ -1,12 +1,13 @@
 """`report` of 10,000 runs, half of them recorded, against `status --format json`; and its page."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 from benchmarks.applying import git
-from benchmarks.backfilling import RECORDED, RUNS, write_backfill
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.backfilling import write_backfill
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Row, at_most
 from tests.page.chromium import Page, file_url, opened_page
 
 _SCROLLS = """\
@@ -25,8 +26,8 @@ new Promise((done) => {
 """
 
 
-def measure(folder: Path) -> None:
-    """Print times, peak memory, the page's size, and how a browser takes it."""
+def measure(folder: Path) -> Iterator[Row]:
+    """Time and memory, the page's size, and how a browser takes it."""
     repository, out = folder / "repository", folder / "out"
     write_backfill(repository)
     _commit(repository)
@@ -36,15 +37,22 @@ def measure(folder: Path) -> None:
         pairs=5,
     )
     page = out / "index.html"
-    print(f"report of {RUNS} runs, {RECORDED} recorded  {seconds(found.ours)}")
-    print(f"status --format json              {seconds(found.theirs)}")
-    print(f"ratio                             {spread(found.ratios)}")
-    print(f"ratio of processor time           {spread(found.cpu_ratios)}")
-    print(f"peak memory                       {median(s.peak_mib for s in found.ours):.0f} MiB")
-    print(f"page                              {page.stat().st_size / 1e6:.2f} MB")
+    work = "`report` of 10,000 runs, half recorded"
+    yield Row(
+        work=f"{work}, to `status --format json`",
+        values=found.ratios,
+        goal=at_most(3),
+        took=found.took,
+    )
+    memory = [one.peak_mb for one in found.ours]
+    yield Row(work=f"memory of {work}", values=memory, unit=" MB", goal=at_most(200))
+    size = page.stat().st_size / 1e6
+    yield Row(work=f"page of {work}", values=[size], unit=" MB", goal=at_most(3))
     opened, waits = _in_browser(page)
-    print(f"opened, list of runs drawn        {spread([one / 1000 for one in opened], ' s')}")
-    print(f"frames while scrolling            {spread(waits, ' ms')}")
+    drawn = [one / 1000 for one in opened]
+    work = "page in Chromium, without a graphics card"
+    yield Row(work=f"{work}: until the list is drawn", values=drawn, unit=" s", goal=at_most(2))
+    yield Row(work=f"{work}: a frame while it is scrolled", values=waits, unit=" ms")
 
 
 def _run(repository: Path, *words: str) -> Sample:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from benchmarks.applying import git, serve, share
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.measure import Sample, compare, run
 from benchmarks.recording import write_ledger
+from benchmarks.table import Goal, Row, at_most
 from benchmarks.validating import check_jsonschema
 from reconciler.manifest import combine, read_file
 from reconciler.model import Source
@@ -26,26 +27,27 @@ spec: {{flowId: {flow}, triggerTime: "2024-03-02T08:00:00+08:00", parameters: {{
 """
 
 
-def measure(folder: Path) -> None:
-    """Print what `--help`, `validate` of one file, and `apply` with nothing to do take."""
+def measure(folder: Path) -> Iterator[Row]:
+    """What `--help`, `validate` of one file, and `apply` with nothing to do take."""
     bare = folder / "bare.py"
     bare.write_text(BARE, encoding="utf-8")
     click = _command(str(bare))
-    _print("--help", "bare click", _ours("--help"), click, pairs=15)
+    yield _row("`--help`, to bare click", _ours("--help"), click, at_most(1.3))
     one = folder / "one"
     write_repository(one, 1)
     validate = _ours("validate", "--repo", str(one))
-    _print("validate of one file", "check-jsonschema", validate, check_jsonschema(one), pairs=5)
+    work = "`validate` of one manifest, to check-jsonschema"
+    yield _row(work, validate, check_jsonschema(one), at_most(0.4))
     with serve(latency=0) as (url, exports):
         write_repository(folder / "applied", 1, url=url)
         share(folder / "applied", folder / "origin.git")
         apply = _ours("apply", "--repo", str(folder / "applied"), env=exports)
         apply()
-        _print("apply, nothing to do", "bare click", apply, click, pairs=15)
+        yield _row("`apply` with nothing to do, to bare click", apply, click)
 
 
-def measure_first(folder: Path) -> None:
-    """Print how soon an apply of one new run reaches the gateway, to one commit and push.
+def measure_first(folder: Path) -> Iterator[Row]:
+    """How soon an apply of one new run reaches the gateway, to one commit and push.
 
     With 100,000 manifests whose runs are all recorded; the commit is made with git in that clone.
     """
@@ -60,9 +62,8 @@ def measure_first(folder: Path) -> None:
             lambda: _commit(repository, next(numbers)),
             pairs=_PAIRS,
         )
-        print(f"start to the first POST  {seconds(found.ours)}")
-        print(f"a commit and its push    {seconds(found.theirs)}")
-        print(f"ratio                    {spread(found.ratios)}")
+        work = "first POST of an `apply` of one new run, 100,000 recorded, to a commit and its push"
+        yield Row(work=work, values=found.ratios, goal=at_most(6), took=found.took)
 
 
 def _record(repository: Path) -> None:
@@ -107,13 +108,14 @@ def _commit(repository: Path, number: int) -> Sample:
     return run(["sh", "-c", script], repository)
 
 
-def _print(
-    name: str, peer: str, ours: Callable[[], Sample], theirs: Callable[[], Sample], *, pairs: int
-) -> None:
-    found = compare(ours, theirs, pairs=pairs)
-    print(f"{name:21} {seconds(found.ours)}")
-    print(f"{peer:21} {seconds(found.theirs)}")
-    print(f"{'ratio':21} {spread(found.ratios)}, of processor {spread(found.cpu_ratios)}")
+def _row(
+    work: str,
+    ours: Callable[[], Sample],
+    theirs: Callable[[], Sample],
+    goal: Goal | None = None,
+) -> Row:
+    found = compare(ours, theirs, pairs=15)
+    return Row(work=work, values=found.ratios, goal=goal, took=found.took)
 
 
 def _ours(*arguments: str, env: dict[str, str] | None = None) -> Callable[[], Sample]:

@@ -8,12 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
 
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, compare, run, seconds, spread
+from benchmarks.measure import Sample, compare, run
+from benchmarks.table import Goal, Row, at_least, at_most
 
 FILES = 10_000
 _MANY = 100_000
@@ -23,37 +23,50 @@ _PEERS = ("ajv-cli@5", "ajv-formats@3")  # of npm
 _TRIGGER_TIME = re.compile(r"  triggerTime: .*\n")
 
 
-def measure(folder: Path) -> None:
-    """Print times, peak memory and the ratios."""
+def measure(folder: Path) -> Iterator[Row]:
+    """To either validator, and with bad files to none."""
     write_repository(folder / "clean", FILES)
     write_repository(folder / "bad", FILES)
     _spoil(folder / "bad")
     ajv = _installed_ajv(folder)
     if ajv is not None:
-        _against("ajv-cli", folder / "clean", ajv(folder / "clean"), pairs=5)
-    found = compare(_ours(folder / "bad"), _ours(folder / "clean"), pairs=5)
-    print(f"1 % bad files to none: {spread(found.ratios)}, of processor {spread(found.cpu_ratios)}")
-    _against("check-jsonschema", folder / "clean", check_jsonschema(folder / "clean"), pairs=3)
+        clean = folder / "clean"
+        yield _row("10,000 manifests", clean, ajv(clean), pairs=7, goal=at_most(0.7))
+    found = compare(_ours(folder / "bad"), _ours(folder / "clean"), pairs=7)
+    work = "`validate` of 10,000 manifests, 1 % bad, to none bad"
+    yield Row(work=work, values=found.ratios, goal=at_most(1.2), took=found.took)
+    found = compare(_ours(folder / "clean"), check_jsonschema(folder / "clean"), pairs=5)
+    yield Row(
+        work="`validate` of 10,000 manifests: how often it runs while check-jsonschema runs once",
+        values=[1 / one for one in found.ratios],
+        goal=at_least(18),
+        took=found.took,
+    )
 
 
-def measure_many(folder: Path) -> None:
-    """Print the same of ten times as many manifests, and the memory that a run takes."""
+def measure_many(folder: Path) -> Iterator[Row]:
+    """Ten times as many manifests, and the memory that a run takes."""
     write_repository(folder / "one", 1)
     write_repository(folder / "clean", _MANY)
     ajv = _installed_ajv(folder)
     if ajv is not None:
-        _against("ajv-cli", folder / "clean", ajv(folder / "clean"), pairs=3)
-    more = _ours(folder / "clean")().peak_mib - _ours(folder / "one")().peak_mib
-    print(f"memory beyond that of one manifest: {more * 1024 / _MANY:.2f} KiB a run")
+        clean = folder / "clean"
+        yield _row("100,000 manifests", clean, ajv(clean), pairs=5, goal=at_most(0.9))
+    found = compare(_ours(folder / "clean"), _ours(folder / "one"), pairs=3)
+    sides = zip(found.ours, found.theirs, strict=True)
+    yield Row(
+        work="memory of `validate` for each of 100,000 manifests, beyond that for one",
+        values=[(many.peak_mb - one.peak_mb) * 1000 / _MANY for many, one in sides],
+        unit=" KB",
+        goal=at_most(1.2),
+        took=found.took,
+    )
 
 
-def _against(name: str, folder: Path, theirs: Callable[[], Sample], *, pairs: int) -> None:
+def _row(what: str, folder: Path, theirs: Callable[[], Sample], *, pairs: int, goal: Goal) -> Row:
     found = compare(_ours(folder), theirs, pairs=pairs)
-    print(f"reconciler validate  {seconds(found.ours)}")
-    print(f"{name:20} {seconds(found.theirs)}")
-    print(f"ours to theirs       {spread(found.ratios)}, of processor {spread(found.cpu_ratios)}")
-    ours, peer = (median(s.peak_mib for s in side) for side in (found.ours, found.theirs))
-    print(f"peak memory          {ours:.0f} MiB against {peer:.0f} MiB")
+    work = f"`validate` of {what}, nothing cached, to ajv-cli"
+    return Row(work=work, values=found.ratios, goal=goal, took=found.took)
 
 
 def _ours(folder: Path) -> Callable[[], Sample]:
