@@ -18,6 +18,12 @@ from reconciler.model import Source
 from reconciler.times import parse_zone
 
 BARE = "import click\n@click.command()\ndef main():\n    'Nothing.'\nmain(['--help'])\n"
+# What any such program in Python does, whose user has named these libraries.
+LIBRARIES = """
+import subprocess
+import click, jsonschema_rs, msgspec, yaml
+subprocess.run(["git", "rev-parse", "--git-dir"], capture_output=True)
+"""
 _MANIFESTS, _PAIRS = 100_000, 5
 _NEW = """\
 apiVersion: reconciler/v1
@@ -29,15 +35,16 @@ spec: {{flowId: {flow}, triggerTime: "2024-03-02T08:00:00+08:00", parameters: {{
 
 def measure(folder: Path) -> Iterator[Row]:
     """What `--help`, `validate` of one file, and `apply` with nothing to do take."""
-    bare = folder / "bare.py"
-    bare.write_text(BARE, encoding="utf-8")
-    click = _command(str(bare))
+    click = _command("-c", BARE)
     yield _row("`--help`, to bare click", _ours("--help"), click, at_most(1.3))
     one = folder / "one"
     write_repository(one, 1)
     validate = _ours("validate", "--repo", str(one))
     work = "`validate` of one manifest, to check-jsonschema"
     yield _row(work, validate, check_jsonschema(one), at_most(0.4))
+    bare = _command("-c", LIBRARIES)
+    work = "bare imports of its libraries and one call of git, to check-jsonschema"
+    yield _row(work, bare, check_jsonschema(one))
     with serve(latency=0) as (url, exports):
         write_repository(folder / "applied", 1, url=url)
         share(folder / "applied", folder / "origin.git")
