@@ -7,6 +7,7 @@ list all of them, or only the newest. Pure.
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.known import Known, minute_of
 from reconciler.apply.nonces import nonce_standing
@@ -31,6 +32,7 @@ LEAD_MS = 6_000  # by which the stamps of instances may be ahead of the gateway'
 
 _BY_A_PERSON = frozenset({"resolvedBy", "adoptedBy"})  # the keys by which evidence names a person
 _AT_ANY_TIME = "9999-12-31T00:00:00Z"
+_OTHER_PARAMETERS = "it shows other parameters than the run was declared with"
 
 SuspectOf = Callable[[Record, Nonce | None], Suspect | None]
 
@@ -40,7 +42,7 @@ class Fate(Struct, frozen=True, kw_only=True):
 
     status: int | None = None  # EnOS FlowInstance status; None: it cannot be told
     mine: Instance | None = None  # the run's instance, if only one can be that
-    reason: str = ""  # why the status cannot be told
+    reason: str = ""  # why the status cannot be told, or whose the running instance is
     for_good: bool = False  # it cannot be told later either: all that could be the run's has ended
 
 
@@ -71,8 +73,10 @@ def judge_listed(
     if len(fits) != 1:
         return _unclear_fate(mine, "several instances have its id, or another one than the run's")
     doubt = _may_be_anothers(suspect, start, fits[0], listed, is_named=is_named)
-    if doubt is None and not is_named and _is_end_of_nothing_sent(suspect, fits[0]):
-        doubt = "nothing that was sent is among the parameters of what has its id"
+    if doubt is None and not is_named:
+        doubt = _unsent_reason(suspect, fits[0])
+        if doubt is not None and not has_ended(fits[0]):  # it runs: nothing is recorded of that
+            return replace(_fate_of(fits), mine=None, reason=doubt)
     return _unclear_fate(mine, doubt) if doubt else _fate_of(fits)
 
 
@@ -86,14 +90,27 @@ def has_ended(one: Instance) -> bool:
     return one.status is not None and status_name(one.status) in FINAL
 
 
-def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
-    """Whether it has ended and shows parameters, but none that was sent: it may be another's.
+def _unsent_reason(suspect: Suspect, one: Instance) -> str | None:
+    """Why the parameters that it shows may be another's; None if they may well be the run's.
 
     For example, a person starts the flow in the same seconds, and only the newest of an id is
-    listed. If the correlation parameter is all that was sent, an empty list proves nothing: the
-    service may not show that parameter.
+    listed. No stamp tells the two apart. If no manifest says any more what was sent, the service
+    may just write it in its own way; but so might the other instance show what it carries.
     """
-    if not has_ended(one) or one.parameters is None or suspect.parameters is None:
+    if _shows_nothing_sent(suspect, one):
+        return "nothing that was sent is among the parameters of what has its id"
+    if one.parameters is not None and may_carry_another(suspect, one):
+        return f"{_OTHER_PARAMETERS}, and no manifest says any more what that was"
+    return None
+
+
+def _shows_nothing_sent(suspect: Suspect, one: Instance) -> bool:
+    """Whether it shows parameters, but none that was sent.
+
+    If the correlation parameter is all that was sent, an empty list proves nothing: the service may
+    not show that parameter.
+    """
+    if one.parameters is None or suspect.parameters is None:
         return False
     sent = [key for key, _ in suspect.parameters]
     if not sent and suspect.correlation is not None and one.parameters:
@@ -176,7 +193,7 @@ def _weakness(suspect: Suspect, one: Instance, *, is_named: bool) -> str | None:
     if suspect.correlation is not None:
         return f"it shows no {suspect.correlation}"
     if not is_named and may_carry_another(suspect, one):
-        return "it shows other parameters than the run was declared with"
+        return _OTHER_PARAMETERS
     return None
 
 

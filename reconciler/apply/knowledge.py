@@ -24,6 +24,7 @@ from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
 from reconciler.model import (
     Declared,
+    Digest,
     EpochMs,
     Run,
     RunId,
@@ -70,7 +71,7 @@ class Knowledge:
         self.lapses = Lapses(clock=ports.clock)
         self._looks = 0
         self._known = _Derived[Ledger, Known](lambda _: Known(branch.ledgers))
-        self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: index_runs(one.runs))
+        self._declared = _Derived[Declared, dict[Digest, Run]](lambda one: index_runs(one.runs))
         first = branch.snapshot
         self.chosen = Chosen(options.runs, first.declared, first.ledger)
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about

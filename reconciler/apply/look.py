@@ -14,15 +14,7 @@ from reconciler.identity import service_of
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start
-from reconciler.model import (
-    EpochMs,
-    Nonce,
-    Parameters,
-    Run,
-    RunId,
-    first_attempt,
-    run_digest,
-)
+from reconciler.model import Digest, EpochMs, Nonce, Parameters, Run, run_digest
 from reconciler.times import parse_instant
 
 
@@ -32,7 +24,7 @@ class Look(Struct, frozen=True, kw_only=True):
     gateway: Gateway
     environment: Environment
     ledger: Ledger
-    declared: Mapping[RunId, Run]  # first attempts, as the manifests say
+    declared: Mapping[Digest, Run]  # as the manifests say; of runs that are alike, any
     now: Callable[[], EpochMs]  # no later than the gateway's time
     known: Known
     # Claims made before the gateway's clock was set back, and when they had run out all the same.
@@ -43,10 +35,11 @@ class Look(Struct, frozen=True, kw_only=True):
     def parameters(self, record: Record) -> Parameters | None:
         """What the run was sent with; None if no manifest says so any more.
 
-        The digest is worked out again: what is taken for the manifest's may be a cache's.
+        Any run of the same digest says so, whatever it is called: mostly a later revision. The
+        digest is worked out again, because what is taken for the manifest's may be a cache's.
         """
-        run = self.declared.get(first_attempt(record.run))
-        if run is None or run.digest != record.digest:
+        run = self.declared.get(record.digest)
+        if run is None:
             return None
         time = EpochMs(run.trigger_time - run.delay)
         is_so = run_digest(run.flow_id, time, run.parameters) == record.digest
@@ -134,9 +127,9 @@ def _gap(made: events.Claim | None) -> int:
     return max(0, parse_instant(made.at) - parse_instant(made.looked_at))
 
 
-def index_runs(runs: Iterable[Run]) -> dict[RunId, Run]:
-    """The declared runs by the id of their first attempt."""
-    return {run.id: run for run in runs}
+def index_runs(runs: Iterable[Run]) -> dict[Digest, Run]:
+    """The declared runs by their digest; of those that have one digest, the last."""
+    return {run.digest: run for run in runs}
 
 
 def start_of(record: Record) -> Start | None:

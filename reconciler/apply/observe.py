@@ -109,7 +109,7 @@ class _Observing:
             unclear={
                 run: told.reason
                 for run, told in self._told.items()
-                if told.reason and not told.for_good
+                if told.status is None and not told.for_good
             },
             failure=self._failure(),
         )

@@ -57,22 +57,27 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     knowledge.chosen.check()
     if options.only is not None:
         refuse_stale(plan, options.only, knowledge.environment.gateway.zone)
-    needed = any(_needs_gateway(run, plan.at) for run in plan.runs)
+    needed = _needs_gateway(plan)
     if not needed and not unfinished_records(branch.ledger, EpochMs(plan.at + DAY_MS)):
         return knowledge.result(plan, interrupted=ports.stop.is_set())
     try:
         async with ports.open_gateway(branch.environment) as gateway, record_at_end(branch):
             return await _Apply(ports, knowledge).go_on(plan, gateway)
     except (GatewayError, ConfigurationError) as error:
-        if needed or knowledge.claims.starts:
+        plan = knowledge.plan(ports.clock.wall())  # by the branch as it was read last
+        if needed or knowledge.claims.starts or _needs_gateway(plan):
             raise
         # There was nothing to do but observe instances, and the next apply observes them as well.
         ports.progress(Noted(message=f"started instances could not be observed: {error}"))
         return knowledge.result(plan, interrupted=ports.stop.is_set())
 
 
-def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
-    """Whether the run may need the gateway; `now` is by a local clock that may be hours off."""
+def _needs_gateway(plan: Plan) -> bool:
+    """Whether any run may need the gateway, by a plan of a local clock that may be hours off."""
+    return any(_may_need_gateway(run, plan.at) for run in plan.runs)
+
+
+def _may_need_gateway(planned: PlannedRun, now: EpochMs) -> bool:
     run = planned.run
     if planned.action is Action.WAIT and run is not None and run.not_after is not None:
         return run.not_after + DAY_MS > now

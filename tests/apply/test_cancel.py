@@ -147,6 +147,17 @@ def test_two_rows_of_which_nobody_can_tell_the_runs_are_left_alone() -> None:
     assert "several instances have its id" in reason(unlike)
 
 
+def test_what_shows_nothing_of_what_was_sent_is_left_alone() -> None:
+    """A person starts the flow in the same second, and the service lists the newest of an id."""
+    another = (("SITE", "by-somebody"),)
+    service = FakeService([replace(MINE, parameters=another)])
+    assert "nothing that was sent is among the parameters" in reason(service)
+    gone = a_run("gone", parameters=(("SITE", "gone"),))
+    assert "no manifest says any more what that was" in reason(service, started(gone))
+    (event,) = cancelled(FakeService([replace(MINE, parameters=gone.parameters)]), started(gone))
+    assert isinstance(event, events.Cancelled)
+
+
 def test_where_the_search_shows_none_the_id_is_asked_for() -> None:
     hidden = FakeService(got=lambda *_: MINE)
     (event,) = cancelled(hidden)

@@ -1,13 +1,22 @@
 """What an apply says when it fails, and then fails to record as well."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch, UnrecordedError
+from reconciler.apply.ports import Appended, Options, Raced, Snapshot
+from reconciler.apply.protocol import apply
 from reconciler.apply.wait import record_at_end
-from reconciler.errors import GatewayError, GitError
+from reconciler.errors import ConfigurationError, GatewayError, GitError
+from reconciler.ledger import Event, events
+from tests.apply.service import SERVICE
+from tests.apply.test_doubt_looks import KeptStore, TellingService, Told, lived_through, ports_of
+from tests.building import a_claim, a_ledger, a_run, a_triggered, an_instance, declared
 
 
 class _Branch:
@@ -66,3 +75,39 @@ def test_where_only_recording_fails_that_is_the_error() -> None:
     branch = _Branch(GitError("the ends are not on the branch"))
     with pytest.raises(GitError, match="the ends are not on the branch"):
         asyncio.run(_end(branch, None))
+
+
+RUN, NEW = a_run(), a_run("new", flow_id=1)
+
+
+@dataclass
+class SpoiledStore(KeptStore):
+    """Others declare a run just before the first push; before the claim they spoil the branch."""
+
+    pushes: int = 0
+    is_spoiled: bool = False
+
+    async def fetch(self) -> Snapshot:
+        if self.is_spoiled:
+            raise ConfigurationError("reconciler.yaml: exclusive")
+        return replace(await super().fetch(), commit=f"after {self.pushes} pushes")
+
+    async def append(self, base: Snapshot, events_: Sequence[Event], message: str) -> Appended:
+        self.pushes += 1
+        if self.pushes == 1:
+            self.declared = declared(RUN, NEW)
+            return Raced()
+        self.is_spoiled = any(isinstance(one, events.Claim) for one in events_)
+        return Raced() if self.is_spoiled else await super().append(base, events_, message)
+
+
+def test_an_error_is_said_where_there_is_more_to_do_by_now_than_to_observe() -> None:
+    """At first there was nothing else to do, and then the error would be no more than a note."""
+    store = SpoiledStore(
+        declared(RUN), a_ledger(a_claim(RUN, service=SERVICE), a_triggered(RUN, "3377-1"))
+    )
+    service = TellingService([an_instance(RUN, status=1)])
+    with pytest.raises(ConfigurationError, match="exclusive"):
+        lived_through(apply(ports_of(store, service, Told()), Options(by="ana")))
+    assert store.ledger.records[RUN.id].status == "SUCCESS"
+    assert NEW.id not in store.ledger.records

@@ -136,28 +136,57 @@ def test_of_a_run_without_parameters_the_correlation_parameter_is_what_was_sent(
     assert judge_listed(record, record.starts[0], [only], look.known, look.suspect).status == end
 
 
-def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp() -> None:
-    """A person's start may hide the run's, and be the only one that is listed under their id."""
-    gone = RUN.but(name="gone")
+def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest() -> None:
+    """A person's start may hide the run's, and be the only one that is listed under their id.
+
+    No stamp tells the two apart, if the person's was made in the same second.
+    """
+    gone = a_run("gone", parameters=(("REPLACE", "gone"),))
     ledger = a_ledger(*start(gone))
-    another = (("REPLACE", "by-somebody"),)
     minute: dict[str, Any] = {"created_latest": after(NOW, MINUTE)}
-    assert told(ledger, row(0, SUCCESS), run=gone).status == SUCCESS
-    assert told(ledger, row(0, SUCCESS, parameters=another), run=gone).status == SUCCESS
-    late = told(ledger, row(3 * SECOND, SUCCESS, parameters=another), run=gone)
-    cut = told(ledger, replace(row(0, SUCCESS, parameters=another), **minute), run=gone)
-    assert [one.status for one in (late, cut)] == [None, None]
-    assert late.reason.startswith("it shows other parameters than the run was declared with")
-    assert told(ledger, replace(row(0, SUCCESS), **minute), run=gone).status == SUCCESS
+
+    def row_of_gone(at: int, *, parameters: Parameters | None = gone.parameters) -> Instance:
+        return row(at, SUCCESS, parameters=parameters)
+
+    another = (("REPLACE", "by-somebody"),)
+    assert told(ledger, row_of_gone(0), run=gone).status == SUCCESS
+    assert told(ledger, replace(row_of_gone(0), **minute), run=gone).status == SUCCESS
+    for shown in (another, ()):
+        same_second = told(ledger, row_of_gone(0, parameters=shown), run=gone)
+        assert (same_second.status, same_second.for_good) == (None, True)
+        assert same_second.reason == (
+            "it shows other parameters than the run was declared with, "
+            "and no manifest says any more what that was: 3377-1"
+        )
+    # Where the service shows no parameters, only the stamp is left.
+    hidden = (row_of_gone(at, parameters=None) for at in (0, 3 * SECOND))
+    assert [told(ledger, one, run=gone).status for one in hidden] == [SUCCESS, None]
+    cut = replace(row_of_gone(0, parameters=None), **minute)
+    assert told(ledger, cut, run=gone).reason.startswith(
+        "it shows other parameters than the run was declared with, nor when exactly"
+    )
     spoken: list[Event] = [
         a_claim(gone, service=SERVICE),
         an_unknown(gone),
         a_resolved(gone, "3377-1"),
     ]
-    named = told(
-        a_ledger(*spoken), replace(row(0, SUCCESS, parameters=another), **minute), run=gone
-    )
-    assert named.status == SUCCESS  # a person knows what it carries
+    named = replace(row_of_gone(0, parameters=another), **minute)
+    assert told(a_ledger(*spoken), named, run=gone).status == SUCCESS  # a person knows what it is
+
+
+@pytest.mark.parametrize(
+    "later", [RUN.but(revision=2), RUN.but(name="renamed")], ids=["revision", "name"]
+)
+def test_any_run_of_the_same_digest_says_what_was_sent(later: Run) -> None:
+    """Mostly a later revision, which is declared in its place."""
+    ledger = a_ledger(*start(RUN))
+    record = ledger.records[RUN.id]
+    look = a_look(FakeService(), ledger, later)
+    merged = row(status=SUCCESS, parameters=(*RUN.parameters, ("DEFAULT", "1")))
+    assert judge_listed(record, record.starts[0], [merged], look.known, look.suspect).status == 1
+    strangers = row(status=FAIL, parameters=(("SITE", "another"),))
+    told_of_it = judge_listed(record, record.starts[0], [strangers], look.known, look.suspect)
+    assert told_of_it.reason.startswith("nothing that was sent is among the parameters")
 
 
 HOUR = 60 * MINUTE

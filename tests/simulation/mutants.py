@@ -292,11 +292,11 @@ def take_the_clock_for_the_order_of_claims(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) -> None:
-    def is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
+    def shows_nothing_sent(suspect: Suspect, one: Instance) -> bool:
         return bool(suspect.parameters) and original(suspect, one)
 
-    original = instances._is_end_of_nothing_sent
-    patch.setattr(instances, "_is_end_of_nothing_sent", is_end_of_nothing_sent)
+    original = instances._shows_nothing_sent
+    patch.setattr(instances, "_shows_nothing_sent", shows_nothing_sent)
 
 
 @among("filed when triggered")
@@ -319,6 +319,15 @@ def claim_without_a_look_at_a_shared_minute(patch: pytest.MonkeyPatch) -> None:
 
 def take_an_end_for_its_own_that_no_digest_is_of(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(instances, "may_carry_another", lambda *_: False)
+
+
+@among("ids as a hash", "newest of an id", "strangers")
+@amid(replace(CALM, others_commit=0.5, revised=0.9, stranger=0.9, ends_badly=0.5))
+def tell_an_end_that_no_digest_is_of_by_its_stamp(patch: pytest.MonkeyPatch) -> None:
+    def unsent_reason(suspect: Suspect, one: Instance) -> str | None:
+        return "nothing of it" if instances._shows_nothing_sent(suspect, one) else None
+
+    patch.setattr(instances, "_unsent_reason", unsent_reason)
 
 
 @among("ids of five minutes", "newest of an id", "same minute", "twins")
@@ -710,6 +719,7 @@ MUTANTS: list[Mutant] = [
     ask_whatever_service_is_configured,
     believe_any_instance_that_an_answer_names,
     take_an_end_for_its_own_that_no_digest_is_of,
+    tell_an_end_that_no_digest_is_of_by_its_stamp,
     forget_what_earlier_searches_showed_of_ids,
     take_any_time_of_its_minute_for_its_own,
     rebase_text_in_place_of_deriving_again,

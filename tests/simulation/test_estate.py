@@ -1,17 +1,29 @@
 """Several environments, moved and copied, on servers that lie: the promise under many seeds."""
 
 import random
+from contextlib import closing
 
 import pytest
 
 from reconciler.apply.lease import Lease
+from reconciler.ledger.files import ACTIVE
+from reconciler.ledger.lines import encode_events
+from tests.building import an_adopted
 from tests.sampling import sampled
 from tests.simulation.chances import Freezes
+from tests.simulation.estate.layout import Home, Layout, declared_run
 from tests.simulation.estate.life import Life, simulate
 from tests.simulation.estate.mutants import TRIALS, Trial
 from tests.simulation.estate.people import CHANGES
-from tests.simulation.estate.remote import ATOMIC, TAKES_TRACES, Manners, drawn_manners
-from tests.simulation.estate.world import Change, World
+from tests.simulation.estate.remote import (
+    ATOMIC,
+    HEADS,
+    TAKES_TRACES,
+    Manners,
+    drawn_manners,
+)
+from tests.simulation.estate.world import MAIN, Change, Instance, World
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.simulate import BrokenPromiseError
 from tests.simulation.update import first_to_break_a_rule, likely_first_for
 
@@ -54,6 +66,27 @@ def test_a_frozen_process_that_ignores_its_claims_end_breaks_the_promise(
     monkeypatch.setattr(Lease, "allows_start", lambda _: True)
     with pytest.raises(BrokenPromiseError, match="after its claim had expired"):
         list(map(_frozen, range(2 * _FROZEN_SEEDS)))
+
+
+def test_an_adoption_counts_on_the_branch_that_was_read_though_head_moves_meanwhile() -> None:
+    home = Home(manifests="triggers", state="state/env-0", organisation="o1")
+    layout = Layout(homes={"env-0": home}).declaring("triggers/0.yaml", "run-0", 0)
+    rng = random.Random(0)
+    with closing(VirtualLoop()) as loop:
+        world = World(
+            loop=loop, random=rng, layout=layout, manners=Manners(), freezes=Freezes(random=rng)
+        )
+        first = world.tip(MAIN)
+        one = Instance(service="o1", run=declared_run(0), number=1, at=-3_600, claims=frozenset())
+        adopted = an_adopted(one.run, one.id)
+        world.adopted[adopted.claim] = one
+        world.publish(layout, {MAIN: {f"{home.state}/{ACTIVE}": encode_events([adopted])}})
+        began, commit = world.remote.seen(), world.tip(MAIN) or ""
+        world.remote.move({f"{HEADS}old": first}, "old")
+        assert world.is_adopted("o1", 0, began, commit)
+        assert not world.is_adopted("o2", 0, began, commit)
+        later = world.remote.seen()
+        assert not world.is_adopted("o1", 0, later, commit)  # who comes later reads it nowhere
 
 
 @pytest.mark.parametrize("change", dict.fromkeys(CHANGES), ids=lambda change: change.__name__)

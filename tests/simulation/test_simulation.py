@@ -1,13 +1,19 @@
 """The promise under thousands of seeds, and that breaking the protocol does not go unnoticed."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from tests.building import a_claim, a_ledger, a_run, a_triggered, an_absent, an_unknown, declared
 from tests.sampling import sampled
 from tests.simulation.estate.mutants import TRIALS
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.peace import Account
 from tests.simulation.simulate import simulate
+from tests.simulation.twins import has_a_twin
 from tests.simulation.update import caught, first_to_break, likely_first, showing_nothing
+from tests.simulation.world import World
 
 WITHOUT_ODDITIES = [(456, 30), (0, 250)]  # where each rarity is: few runs are cancelled
 ADOPTING = ["shared ids", "newest of an id", "users"]  # oddities that matter to it
@@ -64,6 +70,25 @@ def test_no_adoption_on_an_odd_service_breaks_the_promise(switch: str) -> None:
 @pytest.mark.parametrize("seed", sampled(range(20), every=10))
 def test_a_seed_replays_exactly(seed: int) -> None:
     assert simulate(seed).trace == simulate(seed).trace
+
+
+def test_what_left_too_late_may_be_whatever_another_run_of_its_minute_is() -> None:
+    run = a_run()
+    again = run.but(revision=2)
+    told = a_ledger(
+        a_claim(run), an_absent(run), a_claim(run, claim="c2"), a_triggered(run, claim="c2")
+    )
+    claims = a_claim(again, claim="c3"), a_triggered(again, "3377-2", "c3")
+    clock = SimpleNamespace(reached=lambda time: time / 1000)
+    truth = SimpleNamespace(of_run=lambda _: (), clock=clock)
+
+    def twin(*, late: bool) -> bool:
+        ledger = told.with_events([*([an_unknown(run, late=True)] if late else []), *claims])
+        tip = SimpleNamespace(ledger=ledger, runs=declared(again).runs)
+        world = cast("World", SimpleNamespace(tip=tip, truth=truth))
+        return has_a_twin(world, ledger.records[again.id])
+
+    assert [twin(late=late) for late in (False, True)] == [False, True]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

@@ -20,7 +20,8 @@ def has_a_twin(world: World, record: Record) -> bool:
     in doubt, and the end of the other cannot be told. Or the first was started after the second had
     been claimed, as where a backfill gets one more key meanwhile: a service may list the newer of
     one id only. Or one in doubt is declared no more: only its digest is known, which tells nothing
-    of what the service may list of it, so that it could be whatever the other run is.
+    of what the service may list of it, so that it could be whatever the other run is. Or a start of
+    one left too late, and nobody knows what came of it: that may be whatever the other run is, too.
     """
     twins = [
         one
@@ -32,7 +33,8 @@ def has_a_twin(world: World, record: Record) -> bool:
     unsettled = [one for one in (record, *twins) if one.phase in UNSETTLED]
     started = [one for twin in (record, *twins) for one in world.truth.of_run(twin.run)]
     return bool(twins) and (
-        any(_looked_at(world, one) < one.trigger_time for one in unsettled)
+        any(one.overdue for one in twins)
+        or any(_looked_at(world, one) < one.trigger_time for one in unsettled)
         or any(_is_stamped_on_a_minute(world, one) for one in started)
         or any(_was_started_since(world, record, twin) for twin in twins)
         or not {first_attempt(one.run) for one in unsettled} <= _declared(world)

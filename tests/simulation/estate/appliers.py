@@ -205,7 +205,7 @@ class Appliers:
             if not (
                 world.started(service, key)
                 or world.started_late(service, key)
-                or world.is_adopted(service, key, began)
+                or world.is_adopted(service, key, began, commit)
             ):
                 raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
 

@@ -347,10 +347,16 @@ class World:
     def started_late(self, service: str, key: int) -> bool:
         return any(one.service == service and one.key == key for one in self.overdue)
 
-    def is_adopted(self, service: str, key: int, since: Refs) -> bool:
-        """Whether somebody was told so, or the branch says it, or has said it since then."""
+    def is_adopted(self, service: str, key: int, since: Refs, commit: str) -> bool:
+        """Whether somebody was told so, or the branch says it, or has said it since then.
+
+        That is the branch on which a reader of this commit finds the ledgers, by what was the
+        default one at that time: it may be another one by now, while an apply is at work.
+        """
         shown = self.remote.states[self.remote.states.index(since) :]
-        tips = {one.refs.get(f"{HEADS}{self.ledger_branch}") for one in shown}
+        layout = self.layout_at(commit)
+        named = layout.ledger_branch or layout.branch
+        tips = {one.refs.get(f"{HEADS}{named or one.head}") for one in shown}
         read = chain.from_iterable(
             read_events({ACTIVE: text}, "read") for one in tips for text in self.texts(one).values()
         )
