@@ -94,7 +94,7 @@ def read_entry(
     """What can be read of a list's entry; its id is `NAMELESS` where that is unreadable."""
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
     created = readings(fields.get("timestamp"), zone)
-    created_unit = _unit(fields.get("timestamp"), zone)
+    created_unit = cut_unit(fields.get("timestamp"), zone)
     triggered = _narrow_to_window(readings(fields.get("triggerTime"), zone), window)
     return Instance(
         id=InstanceId(read_instance_id(fields.get("instanceId")) or NAMELESS),
@@ -108,7 +108,7 @@ def read_entry(
         created_times=created,
         created_unit=created_unit,
         trigger_times=triggered,
-        trigger_unit=_unit(fields.get("triggerTime"), zone),
+        trigger_unit=cut_unit(fields.get("triggerTime"), zone),
     )
 
 
@@ -201,14 +201,14 @@ def _narrow_to_window(
     return possible
 
 
-def _unit(stamp: object, zone: tzinfo) -> int:
-    """To how many milliseconds the stamp may have been cut, by the zeros at its end."""
-    match = _STAMP.fullmatch(stamp.strip()) if isinstance(stamp, str) else None
-    if match is not None:
-        clocks = [time.fromisoformat(match[2])]
-    else:  # an instant, which may have been cut in either zone
-        instants = readings(stamp, zone)
-        clocks = [zoned_time(one, where).time() for one in instants for where in (zone, UTC)]
+def cut_unit(stamp: object, zone: tzinfo) -> int:
+    """To how many milliseconds the stamp may have been cut, by the zeros at its end.
+
+    It may have been cut in the server's zone or in UTC, and be shown in the other one: midnight in
+    UTC is 08:00 at a server in GMT+8.
+    """
+    instants = readings(stamp, zone)
+    clocks = [zoned_time(one, where).time() for one in instants for where in (zone, UTC)]
     return max((_cut_unit(one) for one in clocks), default=1)
 
 

@@ -13,7 +13,7 @@ from reconciler.enos.listed import ListedWindow, read_instance, read_parameters,
 from reconciler.enos.search import Page, search_flow
 from reconciler.errors import GatewayError
 from reconciler.model import EpochMs, InstanceId
-from reconciler.times import parse_instant
+from reconciler.times import parse_instant, parse_zone
 
 ZONE = timezone(timedelta(hours=8))
 SAMPLE = {  # the fields that matter of the reference's sample, zones and all
@@ -351,6 +351,24 @@ def test_a_creation_that_ends_in_noughts_may_be_as_late_as_what_was_cut_to_it(
     one = read_instance(SAMPLE | {"timestamp": stamp}, UTC)
     assert one.created == readings(stamp, UTC)[0]
     assert one.created_latest == (one.created or 0) + unit - 1
+
+
+@pytest.mark.parametrize(
+    ("stamp", "zone", "unit"),
+    [
+        ("2024-03-02 08:00:00", "GMT+8", 25 * 3_600_000),  # cut in UTC, shown in the zone
+        ("2024-03-02 16:00:00", "GMT+8", 25 * 3_600_000),  # cut in the zone, shown in UTC
+        ("2024-03-02 09:00:00", "GMT+8", 3_600_000),
+        ("2024-03-02 05:30:00", "Asia/Kolkata", 25 * 3_600_000),
+        ("2024-03-02 23:30:00", "Asia/Kolkata", 3_600_000),
+        ("2024-03-02 23:31:00", "Asia/Kolkata", 60_000),
+    ],
+)
+def test_a_stamp_may_have_been_cut_in_another_zone_than_it_is_shown_in(
+    stamp: str, zone: str, unit: int
+) -> None:
+    one = read_instance(SAMPLE | {"timestamp": stamp, "triggerTime": stamp}, parse_zone(zone))
+    assert (one.created_unit, one.trigger_unit) == (unit, unit)
 
 
 def test_in_a_wide_window_a_stamp_outside_of_it_is_only_outside() -> None:

@@ -1,13 +1,16 @@
 """An instance as the service lists it: what it truly is, and what a list makes of that."""
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 
 from reconciler.apply import ports
+from reconciler.enos.listed import cut_unit
 from reconciler.model import EpochMs, Parameters, wire_parameters
-from tests.simulation.clock import DAY_MS, MINUTE_MS
+from tests.simulation.clock import DAY_MS
 from tests.simulation.instances import Started
 from tests.simulation.oddities import CORRELATION_PARAMETER, HOUR_MS, ZONE_MS, Oddities
 
+_ZONE = timezone(timedelta(milliseconds=ZONE_MS))
 DECLARED = ("SITE", "DAY", "N")  # the names of the parameters that the flows declare
 _DEFAULTS = (("MODE", "full"), (CORRELATION_PARAMETER, "none"), ("SITE", "all"), ("N", "0"))
 
@@ -17,8 +20,9 @@ def listed(
 ) -> ports.Instance:
     """The instance as a list shows it now, and as the real reader reads that."""
     parameters = listed_parameters(one.run.parameters, oddities)
-    stamp = _cut(created + oddities.created_ahead + ZONE_MS, oddities.created_unit) - ZONE_MS
-    unit = max(unit for unit in (1, MINUTE_MS, HOUR_MS, DAY_MS) if (stamp + ZONE_MS) % unit == 0)
+    shift = 0 if oddities.created_cut_in_utc else ZONE_MS
+    stamp = _cut(created + oddities.created_ahead + shift, oddities.created_unit) - shift
+    unit = cut_unit(_clock_text(stamp + (0 if oddities.created_in_utc else ZONE_MS)), _ZONE)
     # reconciler/enos/listed.py: the latest reading, and all that may have been cut to it.
     in_zone = stamp - ZONE_MS if oddities.created_in_utc else stamp
     shown = created if oddities.trigger_unset else listed_time(one.run.trigger_time, oddities)
@@ -35,6 +39,11 @@ def listed(
         status=one.status_at(now) if readable else None,
         carried="" if parameters is None else json.dumps(wire_parameters(parameters)),
     )
+
+
+def _clock_text(milliseconds: int) -> str:
+    """What a clock shows, as the reference writes a stamp; `milliseconds`: as if it were in UTC."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def listed_time(time: EpochMs, oddities: Oddities) -> EpochMs:

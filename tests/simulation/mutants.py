@@ -1,6 +1,7 @@
 """Changes to the protocol, each of which breaks the promise: the simulation must notice all."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from importlib import import_module
 from typing import Any
 
@@ -40,6 +41,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
+from reconciler.enos.listed import cut_unit
 from reconciler.ledger import Event, Record, RunState, events, late_starts, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, assign_minutes
@@ -49,7 +51,9 @@ from reconciler.plan.prerequisites import Newest, wants_another_attempt
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
 from reconciler.times import parse_instant
+from tests.simulation import listing
 from tests.simulation.chances import CALM, Chances
+from tests.simulation.oddities import CUT_IN_UTC
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 _AN_AGE_MS = 10**12
@@ -216,6 +220,11 @@ def agree_by_the_youngest_reading_of_a_stamp(patch: pytest.MonkeyPatch) -> None:
         return one.created_latest is not None and one.created_latest >= (suspect.claimed_at or 0)
 
     patch.setattr(suspects, "_is_created_under_claim", created)
+
+
+@among(CUT_IN_UTC)
+def take_a_stamp_for_cut_in_the_zone_that_it_is_shown_in(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(listing, "cut_unit", lambda stamp, _: cut_unit(stamp, UTC))
 
 
 @among("shared ids", "created cut to half a minute")
@@ -705,6 +714,7 @@ MUTANTS: list[Mutant] = [
     rule_out_what_shows_no_time_of_the_minute,
     rule_out_by_a_flow_that_is_not_set,
     agree_by_the_youngest_reading_of_a_stamp,
+    take_a_stamp_for_cut_in_the_zone_that_it_is_shown_in,
     tell_what_stood_there_by_any_stamp,
     read_ids_that_spell_no_time_as_each_its_own,
     take_two_ids_of_one_time_for_ids_of_each_start,

@@ -38,6 +38,7 @@ class Oddities(Struct, frozen=True, kw_only=True):
     created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
     created_unit: int = 1_000  # milliseconds that they are cut to
     created_in_utc: bool = False  # not in the service's zone
+    created_cut_in_utc: bool = False  # though they are shown in that zone
     trigger_unit: int = 1_000  # the same, of the listed trigger times
     trigger_rounded: bool = False  # not cut
     trigger_unset: bool = False  # what is listed is when it was really triggered
@@ -87,7 +88,8 @@ def _listed(*what: str) -> Callable[[random.Random], dict[str, Any]]:
 
 # Each is drawn by a chance of its own, which leaves all else that a seed draws as it was.
 FILED, HASHED = "filed when triggered", "ids as a hash"
-APART = {FILED, HASHED}
+CUT_IN_UTC = "created cut to the day in UTC"
+APART = {FILED, HASHED, CUT_IN_UTC}
 
 SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "correlation": _correlation,
@@ -109,6 +111,7 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "created cut to the minute": _always(created_unit=60_000),
     "created cut to half a minute": _always(created_unit=30_000),
     "created cut to the day": _always(created_unit=DAY_MS),
+    CUT_IN_UTC: _always(created_unit=DAY_MS, created_cut_in_utc=True),
     "created in UTC": _always(created_in_utc=True),
     "created to the millisecond": _always(created_unit=1),
     "trigger time exact": _always(trigger_unit=1),

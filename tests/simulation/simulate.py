@@ -30,6 +30,7 @@ from tests.simulation.declaring import declared_runs, minute_of_its_own, of_many
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oddities import (
     CORRELATION_PARAMETER,
+    CUT_IN_UTC,
     FILED,
     HASHED,
     USERS,
@@ -96,6 +97,7 @@ def simulate(
     loop.set_exception_handler(lambda *_: None)
     oddities = perhaps(FILED, random.Random(f"the filing of {seed}"), drawn_oddities(rng))
     oddities = perhaps(HASHED, random.Random(f"the hashing of {seed}"), oddities)
+    oddities = perhaps(CUT_IN_UTC, random.Random(f"the cutting of {seed}"), oddities)
     if switches is not None:
         oddities = oddities_of(rng, frozenset(switches))
     environment = environment_of(rng, oddities)
