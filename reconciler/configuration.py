@@ -72,7 +72,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 _MOST_MARGIN = 5.0
 _BRANCHES = ("branch", "ledgerBranch")
 # What git-check-ref-format(1) forbids, and the schema's pattern cannot say in a way to be read.
-_NO_BRANCH = re.compile(r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$")
+_NO_BRANCH = r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$"
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ def _problems(document: Document) -> list[Problem]:
 def _branch_findings(branches: Mapping[str, str]) -> Iterator[Finding]:
     """Findings about names of branches that git does not allow, or not beside each other."""
     for name, branch in branches.items():
-        if _NO_BRANCH.search(branch):
+        if re.search(_NO_BRANCH, branch):
             words = f'must be a name that git allows for a branch; it is "{quotable_text(branch)}"'
             yield Finding(path=("git", name), code="pattern", words=words)
     branch, ledger = (branches.get(name, "") for name in _BRANCHES)

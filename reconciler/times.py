@@ -23,14 +23,13 @@ _COMMON = re.compile(
     re.ASCII,
 )
 # Text that means an instant, but is written in another way than RFC 3339.
-_NEARLY = re.compile(
-    r"\d{4}[-/.]\d\d?[-/.]\d\d?[Tt ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)? ?"
-    r"(?:[Zz]|[+-]\d\d?(?::?\d\d)?)",
-    re.ASCII,
+_NEARLY = (
+    r"(?a)\d{4}[-/.]\d\d?[-/.]\d\d?[Tt ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)? ?"
+    r"(?:[Zz]|[+-]\d\d?(?::?\d\d)?)"
 )
-_WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
+_WITHOUT_OFFSET = r"(?a)\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?"
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
-_BARE = re.compile(r"[+-]\d{1,2}(?::?\d\d)?", re.ASCII)  # an offset alone
+_BARE = r"(?a)[+-]\d{1,2}(?::?\d\d)?"  # an offset alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -58,9 +57,9 @@ def parse_instant(text: str) -> EpochMs:
     else:
         match = _RFC3339.fullmatch(text)
     if match is None:
-        if _WITHOUT_OFFSET.fullmatch(text):
+        if re.fullmatch(_WITHOUT_OFFSET, text):
             raise ValueError("needs a time and an offset, such as 2024-03-02T08:00:00+08:00")
-        if _NEARLY.fullmatch(text):
+        if re.fullmatch(_NEARLY, text):
             raise ValueError(
                 "is not an RFC 3339 date-time: write YYYY-MM-DD, T, hh:mm:ss, and Z or an offset "
                 "with minutes, such as 2024-03-02T08:00:00+08:00"
@@ -109,7 +108,7 @@ def parse_foreign_zone(name: str) -> tzinfo:
     Besides what `parse_zone` reads: an offset alone (`+08:00`, `+8`), and any case. Raises
     ValueError for other names, also if they are common but mean several zones (`CST`).
     """
-    if _BARE.fullmatch(name):
+    if re.fullmatch(_BARE, name):
         return parse_zone(f"GMT{name}")
     if _GMT.fullmatch(name.upper()):
         return parse_zone(name.upper())

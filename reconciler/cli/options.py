@@ -48,9 +48,9 @@ class ProblemFormat(StrEnum):
     SARIF = "sarif"  # GitHub's code scanning
 
 
-_UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
+_UNPAIRED = "[\ud800-\udc7f\udd00-\udfff]"  # surrogates that stand for no byte
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+_DURATION = r"(?a)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?"
 
 
 def read_utf8(given: str, errors: str = "strict") -> str:
@@ -61,7 +61,7 @@ def read_utf8(given: str, errors: str = "strict") -> str:
     if given.isascii():
         return given
     if errors == "replace":
-        given = _UNPAIRED.sub("\ufffd", given)
+        given = re.sub(_UNPAIRED, "\ufffd", given)
     return given.encode("utf-8", "surrogateescape").decode("utf-8", errors)
 
 
@@ -72,7 +72,7 @@ def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> f
     """
     if value is None:
         return None
-    match = _DURATION.fullmatch(value)
+    match = re.fullmatch(_DURATION, value)
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     total = hours * 3600 + minutes * 60 + seconds
     if not total:

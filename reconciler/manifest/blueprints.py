@@ -41,7 +41,7 @@ _PATTERNS: Mapping[str, str] = {  # by the style that libyaml gives a scalar
     '"': r'"([ !$-\[\]-~]*+)"',
     "'": r"'([ !\"$-&(-~]*+)'",
 }
-_BEFORE = re.compile(r"[^\r\n]*[:-] +")  # what comes before such a scalar on its line
+_BEFORE = r"[^\r\n]*[:-] +"  # what comes before such a scalar on its line
 # The kind decides what everything else means, so it must be the same as in the earlier file.
 _FIXED: frozenset[Path] = frozenset({("apiVersion",), ("kind",)})
 
@@ -223,7 +223,7 @@ class _Survey(Struct, kw_only=True):
         return (
             scalar.style in _PATTERNS
             and re.fullmatch(_PATTERNS[scalar.style], text[start:end]) is not None
-            and _BEFORE.fullmatch(text, line_start(text, start), start) is not None
+            and re.compile(_BEFORE).fullmatch(text, line_start(text, start), start) is not None
         )
 
     def blueprint(self, document: Document) -> Blueprint:

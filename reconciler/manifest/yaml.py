@@ -49,7 +49,7 @@ from reconciler.manifest.text import (
 )
 from reconciler.model import Place, Problem
 
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
+_JSON_PART = r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+'
 _JSON_OPENING = {"{": MappingStartEvent, "[": SequenceStartEvent}
 _JSON_CLOSING = {"}": MappingEndEvent, "]": SequenceEndEvent}
 
@@ -84,7 +84,9 @@ def json_events(text: str) -> list[Event]:
         return YamlMark("", index, line, index - starts[line], None, 0)
 
     return list(
-        chain.from_iterable(_events_of_json(found, mark) for found in _JSON_TOKEN.finditer(text))
+        chain.from_iterable(
+            _events_of_json(found, mark) for found in re.finditer(_JSON_PART, text)
+        )
     )
 
 
