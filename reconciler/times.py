@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from importlib import import_module
 from io import BytesIO
-from typing import cast
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, cast
 
 from reconciler.bundled import read_bundled
 from reconciler.model import EpochMs
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that all zones come from
 
@@ -128,12 +130,14 @@ def _zone_names() -> frozenset[str]:
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> "ZoneInfo":
     """The zone as the package `tzdata` has it.
 
     The system's files, which `ZoneInfo(name)` prefers, are never read. They differ between
     machines, so one manifest would get different trigger times.
     """
+    from zoneinfo import ZoneInfo  # most gateways' zones are plain offsets
+
     return ZoneInfo.from_file(BytesIO(read_bundled("tzdata", f"zoneinfo/{name}")), key=name)
 
 

@@ -84,9 +84,7 @@ def json_events(text: str) -> list[Event]:
         return YamlMark("", index, line, index - starts[line], None, 0)
 
     return list(
-        chain.from_iterable(
-            _events_of_json(found, mark) for found in re.finditer(_JSON_PART, text)
-        )
+        chain.from_iterable(_events_of_json(found, mark) for found in re.finditer(_JSON_PART, text))
     )
 
 
