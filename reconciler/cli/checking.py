@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.clock import LocalClock
-from reconciler.cli.differing import find_edits_since, with_restore_command
 from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.options import CommonOptions, ProblemFormat
 from reconciler.cli.reading import LinkedLedgerError, Workspace
@@ -30,8 +29,7 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.guarding import CODE as EDITED
 from reconciler.manifest.read import SKIPPED
 from reconciler.model import Declared, EpochMs, Problem
-from reconciler.render import problems as rendering
-from reconciler.render.reports import problems_gitlab, problems_junit
+from reconciler.render.problems import problems_text
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root
 from reconciler.rules import check, edit_notes
@@ -77,25 +75,27 @@ class Validation(Struct, frozen=True, kw_only=True):
 
     def render(self, form: ProblemFormat) -> str:
         """The report in one of the formats that `validate` offers."""
-        is_of_here = form in {ProblemFormat.TEXT, ProblemFormat.JSON}
+        if form is ProblemFormat.TEXT:
+            return problems_text(self.problems, self.files, self.runs)
+        from reconciler.render import reports
+
+        is_of_here = form is ProblemFormat.JSON
         # A forge knows files by their paths from the repository's top.
         prefix = "" if is_of_here else _prefix(self.root)
         problems = tuple(rooted_problem(one, prefix) for one in self.problems)
         notes = tuple(rooted_problem(one, prefix) for one in self.notes)
         files, runs = self.files, self.runs
         match form:
-            case ProblemFormat.TEXT:
-                return rendering.problems_text(problems, files, runs)
             case ProblemFormat.JSON:
-                return rendering.problems_json(problems, files, runs, notes)
+                return reports.problems_json(problems, files, runs, notes)
             case ProblemFormat.GITHUB:
-                return rendering.problems_github(problems, files, runs, notes)
+                return reports.problems_github(problems, files, runs, notes)
             case ProblemFormat.GITLAB:
-                return problems_gitlab(problems, notes)
+                return reports.problems_gitlab(problems, notes)
             case ProblemFormat.JUNIT:
-                return problems_junit(problems, files, runs, LocalClock().wall(), notes)
+                return reports.problems_junit(problems, files, runs, LocalClock().wall(), notes)
             case ProblemFormat.SARIF:
-                return rendering.problems_sarif(problems, __version__, notes)
+                return reports.problems_sarif(problems, __version__, notes)
             case _:
                 assert_never(form)
 
@@ -147,6 +147,8 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
 
 
 def _find_edits(workspace: Workspace, base: str, *, quiet: bool) -> list[Problem]:
+    from reconciler.cli.differing import find_edits_since
+
     try:
         return find_edits_since(workspace, base, quiet=quiet)
     except LedgerError as error:  # of the base, or of the checkout, which is read again below
@@ -159,6 +161,8 @@ def _unreadable_ledger_problem(
 ) -> Problem:
     if isinstance(error, LinkedLedgerError):
         return error.problem
+    from reconciler.cli.differing import with_restore_command
+
     hint = with_restore_command(workspace, error).hint
     return ledger_problem(error, environment.state, _prefix(workspace.root), hint)
 

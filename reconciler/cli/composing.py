@@ -31,9 +31,10 @@ from reconciler.git.default import NoBranchError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.render.safe import escape_line
+from reconciler.repository.credentials import read_credentials
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_at_place, put
-from reconciler.repository.settings import choose_environment, read_credentials
+from reconciler.repository.settings import choose_environment
 from reconciler.starting.declaration import (
     BackfillTimes,
     Declaration,

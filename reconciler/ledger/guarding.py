@@ -10,7 +10,6 @@ last line is not.
 
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from shlex import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -124,6 +123,8 @@ def undo_advice(problem: Problem) -> str:
 
 def _undo_command(folder: str, guarded: Guarded) -> str:
     theirs = guarded.branch.get(folder)
+    from shlex import quote
+
     path = quote(guarded.shown_path(folder))
     if folder in guarded.apart:
         return f"`git rm -r -- {path}`, for {guarded.named} has no ledger there"
