@@ -19,11 +19,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
+from reconciler.git.command import FETCH, NETWORK_SECONDS, ask, names_repository, run_git
 from reconciler.git.gitconfig import read_variables
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, is_ancestor, is_shallow, note_history
-from reconciler.git.remote import FETCH
 
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before

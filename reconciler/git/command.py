@@ -61,6 +61,16 @@ _SETTINGS = (
     "'submodule.recurse'='false'"
 )
 
+# How every fetch begins.
+FETCH = (
+    "fetch",
+    "--quiet",
+    "--refmap=",  # leaves the user's remote-tracking branches as they are
+    "--no-tags",
+    "--no-recurse-submodules",
+    "--no-write-fetch-head",
+)
+
 _QUESTIONS = 4  # in all: if one connection in a hundred is cut, one apply in 10^8 fails by it
 _PAUSE_SECONDS = 0.5  # before the second try; each later pause is twice as long
 

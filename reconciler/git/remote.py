@@ -11,7 +11,14 @@ from typing import Self
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
+from reconciler.git.command import (
+    FETCH,
+    NETWORK_SECONDS,
+    CompletedGit,
+    ask,
+    run_git,
+    unreadable_error,
+)
 from reconciler.git.kept_refs import (
     BRANCHES,
     MEMORY,
@@ -242,13 +249,3 @@ def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> C
             f"of this clone end there too: git fetch --update-shallow {remote}",
         )
     return heard(*FETCH, "--update-shallow", "--", remote, *specs)
-
-
-FETCH = (
-    "fetch",
-    "--quiet",
-    "--refmap=",  # leaves the user's remote-tracking branches as they are
-    "--no-tags",
-    "--no-recurse-submodules",
-    "--no-write-fetch-head",
-)

@@ -12,21 +12,26 @@ from reconciler.git.command import run_git
 from tests.repositories import PROJECT, commit, git, make_clone
 
 
+def _place(found: Git) -> tuple[Path, str]:
+    """The top of the working tree, and the folder in it."""
+    return found.root, found.prefix
+
+
 def test_the_tripwire_stops_git_in_the_projects_own_repository() -> None:
     with pytest.raises(AssertionError, match="project's own repository"):
         Git.at(PROJECT / "tests")
 
 
 def test_a_folder_below_the_top_is_the_prefix(clone: Path) -> None:
-    assert Git.at(clone) == Git(root=clone, prefix="")
-    assert Git.at(clone / "state" / "prod") == Git(root=clone, prefix="state/prod/")
+    assert _place(Git.at(clone)) == (clone, "")
+    assert _place(Git.at(clone / "state" / "prod")) == (clone, "state/prod/")
 
 
 def test_a_folder_reached_through_a_link_is_found_where_it_really_lies(
     clone: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "short").symlink_to(clone / "state")
-    assert Git.at(tmp_path / "short" / "prod") == Git(root=clone, prefix="state/prod/")
+    assert _place(Git.at(tmp_path / "short" / "prod")) == (clone, "state/prod/")
 
 
 @pytest.mark.parametrize("name", ["with space", 'quo"te', "new\nline", "日本"])
@@ -34,13 +39,13 @@ def test_the_repositorys_own_path_may_hold_any_character(name: str, tmp_path: Pa
     root = tmp_path / name
     (root / "in ner").mkdir(parents=True)
     git(root, "init", "--quiet")
-    assert Git.at(root / "in ner") == Git(root=root, prefix="in ner/")
+    assert _place(Git.at(root / "in ner")) == (root, "in ner/")
 
 
 def test_a_linked_worktree_is_a_repository_with_its_own_top(clone: Path, tmp_path: Path) -> None:
     git(clone, "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
     inside = Git.at(tmp_path / "tree" / "state")
-    assert inside == Git(root=tmp_path / "tree", prefix="state/")
+    assert _place(inside) == (tmp_path / "tree", "state/")
     assert inside.read_worktree_commit() == git(clone, "rev-parse", "HEAD")
 
 
