@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from msgspec import Struct
@@ -16,7 +16,9 @@ from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer, quotable_text
 from reconciler.times import parse_zone
-from reconciler.webhooks import Webhook, webhook_findings
+
+if TYPE_CHECKING:
+    from reconciler.webhooks import Webhook
 
 CONFIGURATION = "reconciler.yaml"  # the file's name
 
@@ -83,7 +85,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     state: str  # likewise, of the ledger; no other environment's folder lies in or around it
     gateway: GatewayConfiguration
     limits: Limits
-    notify: tuple[Webhook, ...] = ()  # who is told of what an apply has done
+    notify: "tuple[Webhook, ...]" = ()  # who is told of what an apply has done
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -141,7 +143,10 @@ def _problems(document: Document) -> list[Problem]:
         {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
     )
     for name, one in sound.items():
-        findings += webhook_findings(("environments", name, "notify"), one.get("notify", ()))
+        if "notify" in one:
+            from reconciler.webhooks import webhook_findings  # few environments tell anybody
+
+            findings += webhook_findings(("environments", name, "notify"), one["notify"])
     return problems + [document.problem(finding) for finding in findings]
 
 
@@ -234,12 +239,20 @@ def _configuration(value: Mapping[str, Any]) -> Configuration:
                 state=parse_folder(environment["state"]),
                 gateway=_gateway(environment),
                 limits=_limits(environment),
-                notify=tuple(map(Webhook.of, environment.get("notify", ()))),
+                notify=_webhooks(environment.get("notify", ())),
             )
             for name, environment in value["environments"].items()
         },
         retired=tuple(map(parse_folder, value.get("retired", ()))),
     )
+
+
+def _webhooks(given: Sequence[Mapping[str, Any]]) -> "tuple[Webhook, ...]":
+    if not given:
+        return ()
+    from reconciler.webhooks import Webhook
+
+    return tuple(map(Webhook.of, given))
 
 
 def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:

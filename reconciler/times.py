@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that all zones come from
 
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)"
 # How nearly all instants are written. Text of any other form is left to `_RFC3339`.
 _COMMON = re.compile(
     r"(?:19[7-9]|20\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
@@ -44,6 +42,12 @@ HOUR_MS = HOUR_MINUTES * MINUTE_MS
 DAY_MS = DAY_MINUTES * MINUTE_MS
 
 
+@cache
+def _rfc3339() -> re.Pattern[str]:
+    """Compiled when needed, and kept: each time in a ledger asks for it."""
+    return re.compile(_RFC3339, re.ASCII)
+
+
 @lru_cache(maxsize=8)  # the schema, the window and the run parse the same text, one by one
 def parse_instant(text: str) -> EpochMs:
     """Parse an RFC 3339 date-time with an offset; parts of a millisecond are cut off.
@@ -55,9 +59,9 @@ def parse_instant(text: str) -> EpochMs:
         try:
             return EpochMs(int(datetime.fromisoformat(text).timestamp()) * SECOND_MS)
         except ValueError:
-            match = _RFC3339.fullmatch(text)  # the code below says what is wrong
+            match = _rfc3339().fullmatch(text)  # the code below says what is wrong
     else:
-        match = _RFC3339.fullmatch(text)
+        match = _rfc3339().fullmatch(text)
     if match is None:
         if re.fullmatch(_WITHOUT_OFFSET, text):
             raise ValueError("needs a time and an offset, such as 2024-03-02T08:00:00+08:00")
