@@ -227,7 +227,7 @@ def _judge_manifest(options: CommonOptions, source: Source) -> int:
 
     Problems that were there before do not count.
     """
-    quietly = replace(options, quiet=True)
+    quietly = options._replace(quiet=True)
     before = validate_workspace(Workspace.find(options), quietly)
     try:
         # In a new workspace, because one that has read the manifests does not read them again.

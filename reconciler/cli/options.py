@@ -11,12 +11,10 @@ from enum import StrEnum
 from itertools import pairwise
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.types import StringParamType
-from msgspec import Struct
-from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -162,8 +160,8 @@ CODE = _Completed("codes")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class CommonOptions(Struct, frozen=True, kw_only=True):
-    """What the common options said."""
+class CommonOptions(NamedTuple):
+    """What the common options said. It is no struct, so that `--help` needs no msgspec."""
 
     repo: Path | None = None  # None: found upwards from the working directory
     env: str | None = None  # None: the only one, or all
@@ -240,7 +238,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     if value is None or value is False or parameter.name is None:
         return
     before = context.find_object(CommonOptions) or CommonOptions()
-    context.obj = replace(before, **{parameter.name: value})
+    context.obj = before._replace(**{parameter.name: value})
 
 
 _REPO = click.option(

@@ -14,8 +14,7 @@ from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, Tracked
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.files import is_ledger_file, ledger_text
-from reconciler.ledger.guarding import Ledgers
+from reconciler.ledger.files import Ledgers, is_ledger_file, ledger_text
 from reconciler.manifest import FileResult, is_manifest_path
 from reconciler.manifest.read import missing_folder_note, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source

@@ -11,14 +11,7 @@ from typing import Self
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.command import (
-    FETCH,
-    NETWORK_SECONDS,
-    CompletedGit,
-    ask,
-    run_git,
-    unreadable_error,
-)
+from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.kept_refs import (
     BRANCHES,
     MEMORY,
@@ -31,6 +24,7 @@ from reconciler.git.kept_refs import (
 )
 from reconciler.git.objects import CommitId, is_shallow, note_history
 from reconciler.git.packets import UNHEARD, Packets
+from reconciler.git.retrying import FETCH, ask, unreadable_error
 
 _ATTEMPTS = 12  # to fetch while another process of this clone holds a lock on a ref
 _LONGEST_WAIT = 0.5  # seconds, between two attempts

@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.git.causes import IN_THE_WAY, IN_THE_WAY_HINT, CauseKind, advice, cause_kind
-from reconciler.git.command import CompletedGit, GitTimeoutError, retry, run_git
+from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId
+from reconciler.git.retrying import retry
 from reconciler.git.said import mentioned_address, remote_words
 
 _PUSH = (

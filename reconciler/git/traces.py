@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.command import FETCH, ask, run_git, unreadable_error
+from reconciler.git.command import run_git
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import read_value, set_value
 from reconciler.git.kept_refs import (
@@ -36,6 +36,7 @@ from reconciler.git.objects import (
 )
 from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import read_refs
+from reconciler.git.retrying import FETCH, ask, unreadable_error
 from reconciler.git.said import clean_words
 from reconciler.git.sending import Move
 from reconciler.git.tree import known_tree

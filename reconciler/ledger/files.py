@@ -18,6 +18,9 @@ from reconciler.ledger.events import Claim, Event, Resolved
 from reconciler.ledger.lines import decode_events, encode_events
 from reconciler.model import Nonce
 
+Files = Mapping[str, bytes]  # of one ledger, by file name
+Ledgers = Mapping[str, Files]  # by folder
+
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
 ACTIVE = f"{LEDGER}.jsonl"

@@ -11,8 +11,8 @@ from itertools import chain, groupby
 
 from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.links import readable_path
-from reconciler.manifest.blueprints import Blueprints
 from reconciler.manifest.document import read_documents
+from reconciler.manifest.learning import Blueprints
 from reconciler.manifest.scalars import ANY, AS_YAML
 from reconciler.model import Declared, Place, Problem, Run, Source
 from reconciler.numerous import Numerous
