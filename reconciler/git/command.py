@@ -1,6 +1,7 @@
 """The one function that runs git. `retrying` has the questions to a remote, which are repeated."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Collection, Mapping
@@ -73,6 +74,33 @@ class CompletedGit(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """Standard output as text without the newline at its end."""
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A process whose end the system tells, where it can.
+
+    `Popen.wait` looks whether it has ended, sleeps for a millisecond, and looks again: git closes
+    its output a moment before it ends, so nearly every call would sleep once.
+    """
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As `Popen.wait`. Raises TimeoutExpired."""
+        if timeout is not None and self.returncode is None and not self._has_ended(timeout):
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return super().wait(timeout)
+
+    def _has_ended(self, seconds: float) -> bool:
+        """Wait for the end; True as well where the system cannot tell, as others than Linux."""
+        try:
+            told = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            return True
+        try:
+            poll = select.poll()
+            poll.register(told, select.POLLIN)
+            return bool(poll.poll(max(0, seconds) * 1000))
+        finally:
+            os.close(told)
 
 
 def run_git(
@@ -156,9 +184,9 @@ def _start(
     environment: Mapping[str, str],
     *,
     has_input: bool,
-) -> subprocess.Popen[bytes]:
+) -> _Process:
     try:
-        return subprocess.Popen(
+        return _Process(
             [b"git", *(arg.encode("utf-8", "surrogateescape") for arg in args)],
             cwd=folder,
             env=environment,

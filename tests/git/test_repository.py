@@ -201,6 +201,39 @@ def test_a_command_given_up_is_stopped_with_all_that_it_started(
     assert _ends(int(pid.read_text()))
 
 
+@pytest.fixture
+def late(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in which git closes its output a while before it ends."""
+    script = tmp_path / "late" / "git"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nexec >&-\nexec sleep $2\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)
+    return clone
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells of a process's end")
+def test_nobody_sleeps_until_git_has_ended(late: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", None)
+    assert run_git(late, "sleeps", "0.05").exit_code == 0
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError])
+def test_git_is_waited_for_where_the_system_does_not_tell_of_its_end(
+    error: type[Exception], late: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    assert run_git(late, "sleeps", "0.05").exit_code == 0
+
+
+def test_git_that_closes_its_output_and_does_not_end_is_ended(late: Path) -> None:
+    with pytest.raises(GitTimeoutError, match=r"took longer than 0\.3 s"):
+        run_git(late, "sleeps", "600", timeout=0.3)
+
+
 def _ends(process: int) -> bool:
     for _ in range(200):
         if not _is_running(process):
