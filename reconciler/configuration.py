@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 from msgspec import Struct
 
@@ -214,6 +213,10 @@ def folder_key(folder: str) -> str:
 
     To some file systems, names are equal that differ in case, or in how accents are encoded.
     """
+    if folder.isascii():
+        return folder.casefold()
+    from unicodedata import normalize
+
     return normalize("NFC", normalize("NFC", folder).casefold())
 
 

@@ -7,7 +7,7 @@ and ends, so the text between and around them shows such flaws.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct, field
 from yaml import (
@@ -53,7 +53,7 @@ _LAST = "the text ends in a line of spaces that is not ended: take it away, or e
 _Event = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 
 
-class Flaw(NamedTuple):
+class Flaw(Struct, frozen=True, order=True):
     """Where the text is not well-formed, and why, in words for its author."""
 
     start: int

@@ -1,7 +1,6 @@
 """Text of unknown origin, made safe to show."""
 
 import re
-import unicodedata
 
 from reconciler.escapes import escape_character
 
@@ -50,6 +49,8 @@ def escape_message(text: str) -> str:
 
 def _escape_word(word: str) -> str:
     """One word of a message. A path is left whole, because a person may want to open it."""
+    import unicodedata
+
     if len(word) > _LONGEST_NAME and "/" not in word:
         half = _LONGEST_NAME // 2
         word = f"{word[:half]}…{word[1 - half :]}"
@@ -69,6 +70,8 @@ def shorten_text(text: str, limit: int) -> str:
 
 def is_harmful(character: str) -> bool:
     """Whether a terminal would obey the character, or a reader could not see it."""
+    import unicodedata
+
     return (
         unicodedata.category(character) in _HARMFUL or re.match(_UNSEEN_ONE, character) is not None
     )

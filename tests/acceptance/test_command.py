@@ -47,7 +47,7 @@ _FOR_OTHER_COMMANDS = (
     "asyncio ssl httpx secrets importlib.resources html reconciler.plan reconciler.apply"
 )
 _FOR_OTHER_MANIFESTS = (
-    "json zoneinfo reconciler.manifest.json_text reconciler.manifest.blueprints "
+    "json unicodedata zoneinfo reconciler.manifest.json_text reconciler.manifest.blueprints "
     "reconciler.manifest.packing reconciler.repository.division reconciler.expansion.backfill "
     "reconciler.expansion.characters reconciler.webhooks"
 )
