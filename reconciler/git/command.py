@@ -6,7 +6,6 @@ import signal
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO
 
 from msgspec import Struct
@@ -168,6 +167,8 @@ def _signal_words(args: tuple[str, ...], exit_code: int) -> str:
 
 
 def _open_errors() -> IO[bytes]:
+    from tempfile import TemporaryFile  # outside a repository, no git is run
+
     try:
         return TemporaryFile()
     except OSError as error:
