@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any
-from unicodedata import normalize
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -16,7 +15,9 @@ from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer, quotable_text
 from reconciler.times import parse_zone
-from reconciler.webhooks import Webhook, webhook_findings
+
+if TYPE_CHECKING:
+    from reconciler.webhooks import Webhook
 
 CONFIGURATION = "reconciler.yaml"  # the file's name
 
@@ -72,7 +73,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 _MOST_MARGIN = 5.0
 _BRANCHES = ("branch", "ledgerBranch")
 # What git-check-ref-format(1) forbids, and the schema's pattern cannot say in a way to be read.
-_NO_BRANCH = re.compile(r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$")
+_NO_BRANCH = r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$"
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     state: str  # likewise, of the ledger; no other environment's folder lies in or around it
     gateway: GatewayConfiguration
     limits: Limits
-    notify: tuple[Webhook, ...] = ()  # who is told of what an apply has done
+    notify: "tuple[Webhook, ...]" = ()  # who is told of what an apply has done
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -141,14 +142,17 @@ def _problems(document: Document) -> list[Problem]:
         {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
     )
     for name, one in sound.items():
-        findings += webhook_findings(("environments", name, "notify"), one.get("notify", ()))
+        if "notify" in one:
+            from reconciler.webhooks import webhook_findings  # few environments tell anybody
+
+            findings += webhook_findings(("environments", name, "notify"), one["notify"])
     return problems + [document.problem(finding) for finding in findings]
 
 
 def _branch_findings(branches: Mapping[str, str]) -> Iterator[Finding]:
     """Findings about names of branches that git does not allow, or not beside each other."""
     for name, branch in branches.items():
-        if _NO_BRANCH.search(branch):
+        if re.search(_NO_BRANCH, branch):
             words = f'must be a name that git allows for a branch; it is "{quotable_text(branch)}"'
             yield Finding(path=("git", name), code="pattern", words=words)
     branch, ledger = (branches.get(name, "") for name in _BRANCHES)
@@ -209,6 +213,10 @@ def folder_key(folder: str) -> str:
 
     To some file systems, names are equal that differ in case, or in how accents are encoded.
     """
+    if folder.isascii():
+        return folder.casefold()
+    from unicodedata import normalize
+
     return normalize("NFC", normalize("NFC", folder).casefold())
 
 
@@ -234,12 +242,20 @@ def _configuration(value: Mapping[str, Any]) -> Configuration:
                 state=parse_folder(environment["state"]),
                 gateway=_gateway(environment),
                 limits=_limits(environment),
-                notify=tuple(map(Webhook.of, environment.get("notify", ()))),
+                notify=_webhooks(environment.get("notify", ())),
             )
             for name, environment in value["environments"].items()
         },
         retired=tuple(map(parse_folder, value.get("retired", ()))),
     )
+
+
+def _webhooks(given: Sequence[Mapping[str, Any]]) -> "tuple[Webhook, ...]":
+    if not given:
+        return ()
+    from reconciler.webhooks import Webhook
+
+    return tuple(map(Webhook.of, given))
 
 
 def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:

@@ -1,7 +1,6 @@
 """The nouns: runs, the manifests that declare them, and the problems found on the way."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from enum import Enum, auto
@@ -336,7 +335,4 @@ def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> D
 
 @lru_cache(maxsize=16_384)  # most pairs are the same in many runs
 def _pair_in_json(pair: tuple[str, str]) -> str:
-    return f'{{"key":{_in_quotes(pair[0])},"value":{_in_quotes(pair[1])}}}'
-
-
-_in_quotes = json.encoder.encode_basestring  # text as JSON, as with `ensure_ascii=False`
+    return msgspec.json.encode({"key": pair[0], "value": pair[1]}).decode()

@@ -6,31 +6,30 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from importlib import import_module
 from io import BytesIO
-from typing import cast
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, cast
 
 from reconciler.bundled import read_bundled
 from reconciler.model import EpochMs
 
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
 ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that all zones come from
 
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)"
 # How nearly all instants are written. Text of any other form is left to `_RFC3339`.
 _COMMON = re.compile(
     r"(?:19[7-9]|20\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
     re.ASCII,
 )
 # Text that means an instant, but is written in another way than RFC 3339.
-_NEARLY = re.compile(
-    r"\d{4}[-/.]\d\d?[-/.]\d\d?[Tt ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)? ?"
-    r"(?:[Zz]|[+-]\d\d?(?::?\d\d)?)",
-    re.ASCII,
+_NEARLY = (
+    r"(?a)\d{4}[-/.]\d\d?[-/.]\d\d?[Tt ]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)? ?"
+    r"(?:[Zz]|[+-]\d\d?(?::?\d\d)?)"
 )
-_WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
+_WITHOUT_OFFSET = r"(?a)\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?"
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
-_BARE = re.compile(r"[+-]\d{1,2}(?::?\d\d)?", re.ASCII)  # an offset alone
+_BARE = r"(?a)[+-]\d{1,2}(?::?\d\d)?"  # an offset alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -41,6 +40,12 @@ DAY_MINUTES = 24 * HOUR_MINUTES
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = HOUR_MINUTES * MINUTE_MS
 DAY_MS = DAY_MINUTES * MINUTE_MS
+
+
+@cache
+def _rfc3339() -> re.Pattern[str]:
+    """Compiled when needed, and kept: each time in a ledger asks for it."""
+    return re.compile(_RFC3339, re.ASCII)
 
 
 @lru_cache(maxsize=8)  # the schema, the window and the run parse the same text, one by one
@@ -54,13 +59,13 @@ def parse_instant(text: str) -> EpochMs:
         try:
             return EpochMs(int(datetime.fromisoformat(text).timestamp()) * SECOND_MS)
         except ValueError:
-            match = _RFC3339.fullmatch(text)  # the code below says what is wrong
+            match = _rfc3339().fullmatch(text)  # the code below says what is wrong
     else:
-        match = _RFC3339.fullmatch(text)
+        match = _rfc3339().fullmatch(text)
     if match is None:
-        if _WITHOUT_OFFSET.fullmatch(text):
+        if re.fullmatch(_WITHOUT_OFFSET, text):
             raise ValueError("needs a time and an offset, such as 2024-03-02T08:00:00+08:00")
-        if _NEARLY.fullmatch(text):
+        if re.fullmatch(_NEARLY, text):
             raise ValueError(
                 "is not an RFC 3339 date-time: write YYYY-MM-DD, T, hh:mm:ss, and Z or an offset "
                 "with minutes, such as 2024-03-02T08:00:00+08:00"
@@ -109,7 +114,7 @@ def parse_foreign_zone(name: str) -> tzinfo:
     Besides what `parse_zone` reads: an offset alone (`+08:00`, `+8`), and any case. Raises
     ValueError for other names, also if they are common but mean several zones (`CST`).
     """
-    if _BARE.fullmatch(name):
+    if re.fullmatch(_BARE, name):
         return parse_zone(f"GMT{name}")
     if _GMT.fullmatch(name.upper()):
         return parse_zone(name.upper())
@@ -129,12 +134,14 @@ def _zone_names() -> frozenset[str]:
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> "ZoneInfo":
     """The zone as the package `tzdata` has it.
 
     The system's files, which `ZoneInfo(name)` prefers, are never read. They differ between
     machines, so one manifest would get different trigger times.
     """
+    from zoneinfo import ZoneInfo  # most gateways' zones are plain offsets
+
     return ZoneInfo.from_file(BytesIO(read_bundled("tzdata", f"zoneinfo/{name}")), key=name)
 
 

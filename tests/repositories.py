@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from reconciler.repository import settings
+from reconciler.repository.credentials import KEY_VARIABLES
 from tests import plumbing
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,7 +29,7 @@ _SOME_FILES: Files = {
 
 
 # Of the pipeline that runs these tests, and of no pull request in them.
-_PIPELINE = {*settings.BASES, settings.BASE_COMMIT, settings.KEY_VARIABLES}
+_PIPELINE = {*settings.BASES, settings.BASE_COMMIT, KEY_VARIABLES}
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:

@@ -28,6 +28,7 @@ from reconciler.repository import (
     cache,
     cache_file,
     commit_cache,
+    division,
     manifest_files,
     together,
     worktree,
@@ -82,7 +83,7 @@ class Site:
             path.write_text(manifest(name, number % 60, number // 60 + 1))
 
     def declared(self) -> Declared:
-        options = replace(_OPTIONS, repo=self.root)
+        options = _OPTIONS._replace(repo=self.root)
         workspace = Workspace.find(options)
         self.read.clear()
         return workspace.read_declared(workspace.environments[0])
@@ -90,7 +91,7 @@ class Site:
     @property
     def named(self) -> str:
         """The name of the environment's cache."""
-        options = replace(_OPTIONS, repo=self.root)
+        options = _OPTIONS._replace(repo=self.root)
         workspace = Workspace.find(options)
         found = cache.ReadCache.of(workspace.git(), workspace.environments[0], _BOUNDS)
         assert found.path is not None
@@ -271,7 +272,7 @@ def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
 
 def of_commit(site: Site, *, cached: bool) -> Declared:
     """What the checked out commit declares, as an apply finds it, which then keeps it."""
-    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    workspace = Workspace.find(_OPTIONS._replace(repo=site.root))
     git_here = workspace.git()
     assert git_here is not None
     commit = git_here.read_worktree_commit()
@@ -380,7 +381,7 @@ def test_an_environment_that_goes_while_an_apply_reads_is_not_kept(
     shared()
     (site.root / "reconciler.yaml").write_text(CONFIGURATION)
     git(site.root, "commit", "-qam", "Take the other environment away")
-    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    workspace = Workspace.find(_OPTIONS._replace(repo=site.root))
     git_here = workspace.git()
     assert git_here is not None
     files = CommittedFiles(git_here, cached=True)
@@ -459,7 +460,7 @@ def test_what_other_processes_have_opened_is_known_again(
     unpackable = site.root / "triggers" / "many.yaml"
     unpackable.write_text(BACKFILL_IN_DISGUISE)
     with monkeypatch.context() as patch:
-        patch.setattr(together._Division, "_read_own", lambda *_: None)
+        patch.setattr(division.Division, "_read_own", lambda *_: None)
         first = site.declared()
         assert site.read == ["triggers/many.yaml"]  # here
     assert first == early(site, monkeypatch)
@@ -752,7 +753,7 @@ def test_a_time_that_was_allowed_is_not_when_the_clock_goes_back(
     site.write("a", "b")
     path = site.root / "triggers" / "b.yaml"
     path.write_text(path.read_text().replace("2024-", f"{in_six_years.tm_year}-"))
-    now = Workspace.find(replace(_OPTIONS, repo=site.root)).now
+    now = Workspace.find(_OPTIONS._replace(repo=site.root)).now
     find = Workspace.find
 
     def later(options: CommonOptions) -> Workspace:
@@ -808,7 +809,7 @@ def test_a_cache_that_would_be_too_large_is_not_written(
 
 def test_what_is_judged_before_it_is_written_is_not_kept(site: Site) -> None:
     site.write("a", "b", "c")
-    options = replace(_OPTIONS, repo=site.root)
+    options = _OPTIONS._replace(repo=site.root)
     other = Source(path="triggers/b.yaml", content=manifest("other", 7).encode())
     workspace = replace(Workspace.find(options), unwritten=other)
     found = workspace.read_declared(workspace.environments[0])
@@ -910,7 +911,7 @@ def test_what_was_met_is_forgotten_with_the_environment_that_it_was_read_by(
     site.write("a", "b")
     site.declared()
     site.write("c", "d", "e")
-    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    workspace = Workspace.find(_OPTIONS._replace(repo=site.root))
     git_here, (environment,) = workspace.git(), workspace.environments
     assert git_here is not None
     bounds = bounds_of(environment.limits, workspace.now)

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.model import (
@@ -50,7 +50,11 @@ def test_the_digest_is_that_of_the_canonical_json() -> None:
     assert digest == hashlib.sha256(content.encode()).hexdigest()
 
 
+_EVERY_CHARACTER = "".join(chr(one) for one in range(0x110000) if not 0xD800 <= one < 0xE000)
+
+
 @given(st.lists(st.tuples(st.text(), st.text())))
+@example([(_EVERY_CHARACTER, "")])
 def test_the_canonical_json_is_what_json_makes_of_any_text(pairs: list[tuple[str, str]]) -> None:
     content = {
         "flowId": 1,

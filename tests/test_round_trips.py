@@ -184,4 +184,4 @@ def test_few_processes_are_started(setting: Setting, monkeypatch: pytest.MonkeyP
     assert count("apply") <= 12
     assert count("plan") <= 13
     assert count("status") <= 11
-    assert count("validate") <= 6
+    assert count("validate") <= 5

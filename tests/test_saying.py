@@ -28,7 +28,7 @@ _WAYS_OUT = {
 # The one place, and those that only ask what sort of stream there is, or hand it on to it.
 # The command's entry point says one fixed sentence where nothing else can run. Processes that read
 # files for others write to them, and to nobody else.
-_WRITERS = {"reconciler/cli/saying.py", "reconciler/repository/together.py"}
+_WRITERS = {"reconciler/cli/saying.py", "reconciler/repository/division.py"}
 _MAY = {
     *_WRITERS,
     "reconciler/__main__.py",

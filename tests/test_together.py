@@ -15,7 +15,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.expansion import Bounds
 from reconciler.manifest import CrowdedError, FileResult, read_file
 from reconciler.model import Declared, Source
-from reconciler.repository import together
+from reconciler.repository import division, together
 from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_bounded
 from tests.corpus.examples import ZONE, examples
 from tests.sampling import sampled
@@ -57,7 +57,7 @@ def _three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _others_read_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave everything to the other processes, which may otherwise come too late for any of it."""
-    monkeypatch.setattr(together._Division, "_read_own", lambda *_: None)
+    monkeypatch.setattr(division.Division, "_read_own", lambda *_: None)
 
 
 def read_all(sources: Sequence[Source], bounds: Bounds = BOUNDS) -> list[FileResult]:
@@ -164,7 +164,7 @@ def test_an_interrupted_reader_leaves_no_process_behind(monkeypatch: pytest.Monk
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(together._Division, "_read_own", interrupt)
+    monkeypatch.setattr(division.Division, "_read_own", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_all(of_one_run_each(300))
     assert has_no_child()
@@ -230,8 +230,8 @@ def test_nobody_forks_while_threads_run(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_report_counts_once_all_of_it_is_there() -> None:
-    memory = together._open_memory()
-    worker = together._Worker(process=0, memory=memory)
+    memory = division._open_memory()
+    worker = division._Worker(process=0, memory=memory)
     whole = len(b"read").to_bytes(4, "big") + b"read"
     for part in (whole[:2], whole[2:6], whole[6:] + whole[:5]):
         assert [*worker.reports()] == []

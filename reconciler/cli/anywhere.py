@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from reconciler.cli.options import (
     CODE,
@@ -154,6 +153,8 @@ def _serve(
     port: int, faults_file: Path | None, *, require_auth: bool, options: Mapping[str, Any]
 ) -> None:
     """Serve a sandbox until a signal ends it. The options override the file."""
+    from msgspec.structs import replace
+
     from reconciler.cli.saying import show
     from reconciler.sandbox import Sandbox, SandboxOptions, environment, read_sandbox_file, serve
 

@@ -11,11 +11,8 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.clock import LocalClock
-from reconciler.cli.differing import find_edits_since, with_restore_command
-from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.options import CommonOptions, ProblemFormat
 from reconciler.cli.reading import LinkedLedgerError, Workspace
-from reconciler.cli.refusing import UNREADABLE, ledger_problem, problem_without_place
 from reconciler.cli.saying import say, say_left_out
 from reconciler.cli.unread import list_unread_manifests, missed_folder_problems, unread_note
 from reconciler.cli.wanted_paths import WantedPaths
@@ -23,15 +20,12 @@ from reconciler.configuration import (
     Environment,
     InvalidConfigurationError,
 )
-from reconciler.errors import ExitCode, GitError, LedgerError, ReconcilerError
-from reconciler.git import Git
+from reconciler.errors import ExitCode, LedgerError, ReconcilerError
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.ledger.guarding import CODE as EDITED
 from reconciler.manifest.read import SKIPPED
 from reconciler.model import Declared, EpochMs, Problem
-from reconciler.render import problems as rendering
-from reconciler.render.reports import problems_gitlab, problems_junit
+from reconciler.render.problems import problems_text
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root
 from reconciler.rules import check, edit_notes
@@ -51,19 +45,12 @@ class Validation(Struct, frozen=True, kw_only=True):
         """A copy in which the notes are problems."""
         return replace(self, problems=tuple(sorted((*self.problems, *self.notes))), notes=())
 
-    def with_problems(self, more: Sequence[Problem]) -> "Validation":
-        """A copy with these problems added."""
-        return replace(self, problems=tuple(sorted({*self.problems, *more})))
+    def with_edits(self, edited: Sequence[Problem]) -> "Validation":
+        """A copy with the problems of edited ledgers, without others of the same ledgers."""
+        from reconciler.cli.ledger_findings import leave_out_ledgers
 
-    def without_ledgers_of(self, edited: Sequence[Problem]) -> "Validation":
-        """A copy that leaves out ledgers in the folders of those problems, which say more."""
-        folders = {_folder(one) for one in edited}
-        kept = (
-            one
-            for one in self.problems
-            if one.code not in {EDITED, UNREADABLE} or _folder(one) not in folders
-        )
-        return replace(self, problems=tuple(kept))
+        kept = leave_out_ledgers(self.problems, edited)
+        return replace(self, problems=tuple(sorted({*kept, *edited})))
 
     @property
     def exit_code(self) -> ExitCode:
@@ -77,25 +64,28 @@ class Validation(Struct, frozen=True, kw_only=True):
 
     def render(self, form: ProblemFormat) -> str:
         """The report in one of the formats that `validate` offers."""
-        is_of_here = form in {ProblemFormat.TEXT, ProblemFormat.JSON}
+        if form is ProblemFormat.TEXT:
+            return problems_text(self.problems, self.files, self.runs)
+        from reconciler.cli.forge_paths import path_from_top, rooted_problem
+        from reconciler.render import reports
+
+        is_of_here = form is ProblemFormat.JSON
         # A forge knows files by their paths from the repository's top.
-        prefix = "" if is_of_here else _prefix(self.root)
+        prefix = "" if is_of_here else path_from_top(self.root)
         problems = tuple(rooted_problem(one, prefix) for one in self.problems)
         notes = tuple(rooted_problem(one, prefix) for one in self.notes)
         files, runs = self.files, self.runs
         match form:
-            case ProblemFormat.TEXT:
-                return rendering.problems_text(problems, files, runs)
             case ProblemFormat.JSON:
-                return rendering.problems_json(problems, files, runs, notes)
+                return reports.problems_json(problems, files, runs, notes)
             case ProblemFormat.GITHUB:
-                return rendering.problems_github(problems, files, runs, notes)
+                return reports.problems_github(problems, files, runs, notes)
             case ProblemFormat.GITLAB:
-                return problems_gitlab(problems, notes)
+                return reports.problems_gitlab(problems, notes)
             case ProblemFormat.JUNIT:
-                return problems_junit(problems, files, runs, LocalClock().wall(), notes)
+                return reports.problems_junit(problems, files, runs, LocalClock().wall(), notes)
             case ProblemFormat.SARIF:
-                return rendering.problems_sarif(problems, __version__, notes)
+                return reports.problems_sarif(problems, __version__, notes)
             case _:
                 assert_never(form)
 
@@ -115,21 +105,12 @@ def validate_repository(
 
 def report_refusal(options: CommonOptions, error: ReconcilerError) -> Validation:
     """The report of a validation that the error has stopped, for a program that waits for one."""
+    from reconciler.cli.refusing import problem_without_place
+
     root = Path()
     with suppress(ReconcilerError):
         root = find_root(options.repo)
     return Validation(problems=(problem_without_place(error),), files=0, runs=0, root=root)
-
-
-def _folder(problem: Problem) -> str:
-    return problem.place.file.rpartition("/")[0]
-
-
-def _prefix(root: Path) -> str:
-    try:
-        return Git.at(root).prefix
-    except GitError:
-        return ""
 
 
 def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -> Validation:
@@ -137,30 +118,15 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
     try:
         workspace = Workspace.find(options)
         if base is not None:
-            edited = _find_edits(workspace, base, quiet=options.quiet)
+            from reconciler.cli.ledger_findings import find_edits
+
+            edited = find_edits(workspace, base, quiet=options.quiet)
         found = validate_workspace(workspace, options, paths, base, goes_on=True)
-        return found.without_ledgers_of(edited).with_problems(edited)
+        return found.with_edits(edited) if edited else found
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
-        return Validation(problems=(error.problem,), files=0, runs=0).with_problems(edited)
-
-
-def _find_edits(workspace: Workspace, base: str, *, quiet: bool) -> list[Problem]:
-    try:
-        return find_edits_since(workspace, base, quiet=quiet)
-    except LedgerError as error:  # of the base, or of the checkout, which is read again below
-        state = workspace.environments[0].state
-        return [ledger_problem(error, state, _prefix(workspace.root), error.hint)]
-
-
-def _unreadable_ledger_problem(
-    workspace: Workspace, environment: Environment, error: LedgerError | LinkedLedgerError
-) -> Problem:
-    if isinstance(error, LinkedLedgerError):
-        return error.problem
-    hint = with_restore_command(workspace, error).hint
-    return ledger_problem(error, environment.state, _prefix(workspace.root), hint)
+        return Validation(problems=tuple(sorted({error.problem, *edited})), files=0, runs=0)
 
 
 def _read_ledger(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
@@ -244,7 +210,9 @@ class _Checking:
         except (LedgerError, LinkedLedgerError) as error:
             if not self._goes_on:
                 raise
-            self._of_ledgers.add(_unreadable_ledger_problem(workspace, environment, error))
+            from reconciler.cli.ledger_findings import unreadable_ledger_problem
+
+            self._of_ledgers.add(unreadable_ledger_problem(workspace, environment, error))
             return declared
         missed = missed_folder_problems(
             workspace, environment, declared, ledger, unread=self.unread, base=self._base

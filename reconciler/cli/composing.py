@@ -31,9 +31,10 @@ from reconciler.git.default import NoBranchError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.render.safe import escape_line
+from reconciler.repository.credentials import read_credentials
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_at_place, put
-from reconciler.repository.settings import choose_environment, read_credentials
+from reconciler.repository.settings import choose_environment
 from reconciler.starting.declaration import (
     BackfillTimes,
     Declaration,
@@ -226,7 +227,7 @@ def _judge_manifest(options: CommonOptions, source: Source) -> int:
 
     Problems that were there before do not count.
     """
-    quietly = replace(options, quiet=True)
+    quietly = options._replace(quiet=True)
     before = validate_workspace(Workspace.find(options), quietly)
     try:
         # In a new workspace, because one that has read the manifests does not read them again.

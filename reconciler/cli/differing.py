@@ -13,7 +13,8 @@ from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ConfigurationError, LedgerError, ReconcilerError
 from reconciler.git import CommitId, Git
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, undo_advice
+from reconciler.ledger.files import Files, Ledgers
+from reconciler.ledger.guarding import Guarded, find_edited_ledgers, undo_advice
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Problem
 from reconciler.repository.books import CommittedBooks, Naming, is_ours

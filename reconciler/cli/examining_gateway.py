@@ -35,7 +35,7 @@ from reconciler.render.diagnosis import (
     skipped_diagnosis,
     warning_diagnosis,
 )
-from reconciler.repository.settings import read_credentials
+from reconciler.repository.credentials import read_credentials
 from reconciler.times import MINUTE_MS
 
 _MOST_NAMED = 3  # flows, in a message

@@ -14,7 +14,8 @@ from reconciler.cli.differing import (
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.configuration import Configuration, Environment
 from reconciler.errors import GitError, LedgerError
-from reconciler.git import CommitId, FetchedBranch, Git
+from reconciler.git import CommitId, Git
+from reconciler.git.default import FetchedBranch
 from reconciler.git.endpoints import NoRemoteError
 from reconciler.identity import Book, Surroundings
 from reconciler.ledger import Ledger

@@ -1,14 +1,25 @@
 """Paths as a forge knows them: from the repository's top, even if only a folder is managed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from reconciler.errors import GitError
+from reconciler.git import Git
 from reconciler.model import Place, Problem
 
 if TYPE_CHECKING:  # `validate` uses this module and needs neither
     from reconciler.plan import Plan
     from reconciler.plan.review import Review
+
+
+def path_from_top(root: Path) -> str:
+    """The managed folder's path from the repository's top, "" or ending in a slash."""
+    try:
+        return Git.at(root).prefix
+    except GitError:
+        return ""
 
 
 def rooted_problem(problem: Problem, prefix: str) -> Problem:

@@ -4,7 +4,6 @@ The program's own messages have a level and fields. Anything else that is writte
 click or a library, becomes one object a line. `schemas/log.schema.json` has the fields.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -40,6 +39,8 @@ class Journal:
 
     def record(self, level: Level, message: str, **fields: Any) -> None:
         """Write one line, as harmless as on a terminal: its reader may show it on one."""
+        import json
+
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown = "\n".join(escape_line(escape_message(line)).strip() for line in message.split("\n"))
         document = {"time": now, "level": level, "message": shown, **self.fields, **fields}

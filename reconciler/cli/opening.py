@@ -23,13 +23,13 @@ from reconciler.enos.access import GatewaySettings
 from reconciler.errors import ConfigurationError, RefusedError
 from reconciler.git import CommitId, Git
 from reconciler.model import Problem, Source
+from reconciler.repository.credentials import read_credentials
 from reconciler.repository.settings import (
     choose_environment,
     find_root,
     read_committed_configuration,
     read_committed_file,
     read_configuration,
-    read_credentials,
 )
 from reconciler.repository.store import GitStore
 from reconciler.repository.worktree import read_one

@@ -11,12 +11,10 @@ from enum import StrEnum
 from itertools import pairwise
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.types import StringParamType
-from msgspec import Struct
-from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -48,9 +46,9 @@ class ProblemFormat(StrEnum):
     SARIF = "sarif"  # GitHub's code scanning
 
 
-_UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
+_UNPAIRED = "[\ud800-\udc7f\udd00-\udfff]"  # surrogates that stand for no byte
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+_DURATION = r"(?a)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?"
 
 
 def read_utf8(given: str, errors: str = "strict") -> str:
@@ -61,7 +59,7 @@ def read_utf8(given: str, errors: str = "strict") -> str:
     if given.isascii():
         return given
     if errors == "replace":
-        given = _UNPAIRED.sub("\ufffd", given)
+        given = re.sub(_UNPAIRED, "\ufffd", given)
     return given.encode("utf-8", "surrogateescape").decode("utf-8", errors)
 
 
@@ -72,7 +70,7 @@ def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> f
     """
     if value is None:
         return None
-    match = _DURATION.fullmatch(value)
+    match = re.fullmatch(_DURATION, value)
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     total = hours * 3600 + minutes * 60 + seconds
     if not total:
@@ -162,8 +160,8 @@ CODE = _Completed("codes")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class CommonOptions(Struct, frozen=True, kw_only=True):
-    """What the common options said."""
+class CommonOptions(NamedTuple):
+    """What the common options said. It is no struct, so that `--help` needs no msgspec."""
 
     repo: Path | None = None  # None: found upwards from the working directory
     env: str | None = None  # None: the only one, or all
@@ -240,7 +238,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     if value is None or value is False or parameter.name is None:
         return
     before = context.find_object(CommonOptions) or CommonOptions()
-    context.obj = replace(before, **{parameter.name: value})
+    context.obj = before._replace(**{parameter.name: value})
 
 
 _REPO = click.option(

@@ -13,7 +13,7 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.counting import format_count
 from reconciler.errors import ExitCode, GitError
-from reconciler.git import Origin
+from reconciler.git.origins import Origin
 from reconciler.model import EpochMs
 from reconciler.render.page import Reported, report_page
 from reconciler.render.status_row import urgent_exit_code

@@ -14,8 +14,7 @@ from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, Tracked
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.files import is_ledger_file, ledger_text
-from reconciler.ledger.guarding import Ledgers
+from reconciler.ledger.files import Ledgers, is_ledger_file, ledger_text
 from reconciler.manifest import FileResult, is_manifest_path
 from reconciler.manifest.read import missing_folder_note, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
@@ -24,6 +23,7 @@ from reconciler.repository.books import (
     CommittedBooks,
     Naming,
     books_of,
+    list_local_files,
     naming_of,
     read_local_files,
 )
@@ -57,6 +57,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
     # What was read already. `_declared` has, by environment, what it and related ones declare.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict)
     _shelves: list["Shelf"] = field(default_factory=list)
+    _tracked: list[Tracked] = field(default_factory=list)
     _gits: list[Git | None] = field(default_factory=list)
     _heard: list["HeardBranch | None"] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)  # by folder, a note for the user
@@ -177,7 +178,9 @@ class Workspace(Struct, frozen=True, kw_only=True):
         found, problems = read_worktree(
             self.root, environment.state, is_wanted, most=most, most_together=most
         )
-        tracked = self._list_tracked(environment.state)
+        git, tracked = self.git(), self._list_ledgers()
+        if git is not None and tracked is not None:
+            tracked = tracked.under(git.prefix + environment.state)
         sources, problems = self._add_left_out(
             found, problems, tracked, environment.state, is_wanted, most
         )
@@ -212,14 +215,22 @@ class Workspace(Struct, frozen=True, kw_only=True):
         declared = {name: found[name].runs for name in beside if name != environment.name}
         return surroundings(environment, [own, *others], declared, own=own.folder)
 
+    def _list_ledgers(self) -> Tracked | None:
+        """What the index holds of ledgers and configurations; None outside a repository."""
+        git = self.git()
+        if git is not None and not self._tracked:
+            folders = (one.state for one in self.configuration.environments.values())
+            self._tracked.append(list_local_files(git, folders))
+        return self._tracked[0] if self._tracked else None
+
     def shelf(self) -> "Shelf":
         """The ledgers of the working tree, which are listed only once."""
         if not self._shelves:
-            git = self.git()
+            git, tracked = self.git(), self._list_ledgers()
             prefix = git.prefix if git is not None else ""
-            ledgers, configurations = read_local_files(git)
-            naming = naming_of(prefix, self.configuration, configurations)
-            self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
+            found = read_local_files(git, tracked) if git and tracked else ({}, {})
+            naming = naming_of(prefix, self.configuration, found[1])
+            self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=found[0]))
         return self._shelves[0]
 
     def heard(self) -> "HeardBranch | None":

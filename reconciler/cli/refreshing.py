@@ -36,7 +36,7 @@ def refresh_ledgers(
     """
     fresh = {}
     for environment in environments:
-        shared = SharedBranch.find(replace(options, env=environment))
+        shared = SharedBranch.find(options._replace(env=environment))
         store = WitnessedStore(shared.store)
         try:
             found = asyncio.run(_refresh(shared, store, tuple(runs)))

@@ -18,8 +18,6 @@ from reconciler.ledger.guarding import CODE
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Place, Problem
 from reconciler.refused import TOO_MANY, InvalidManifestsError, Refused, TooManyStartsError
-from reconciler.render.json_output import environments_document, json_document
-from reconciler.render.problems import problem_json
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root, read_configuration
 
@@ -83,6 +81,9 @@ def document_refusals(
 
 
 def _document(error: ReconcilerError, names: list[str], done: Mapping[str, Any]) -> str:
+    from reconciler.render.json_output import environments_document, json_document
+    from reconciler.render.problems import problem_json
+
     problems = problems_of(error)
     refused = [Refused(code=one.code, message=str(one)) for one in problems] or [
         _error_refusal(error)

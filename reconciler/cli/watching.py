@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
-
 from reconciler.cli.choosing import Filter
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reporting import StatusReport, View, report_status
@@ -39,7 +37,7 @@ def watch_status(
     notes = iter([options])  # notes are told once
 
     def look() -> StatusReport:
-        given = next(notes, replace(options, quiet=True))
+        given = next(notes, options._replace(quiet=True))
         return report_status(given, wanted, offline=False, refreshed=refreshed)
 
     with _viewer(view, seconds) as viewer:

@@ -2,7 +2,6 @@
 
 from datetime import tzinfo
 
-from reconciler.expansion.backfill import backfill_runs
 from reconciler.expansion.bounds import (
     FIRST_YEAR,
     MOST_DECLARED,
@@ -44,6 +43,8 @@ def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expa
             if bounds.left < 1:
                 raise NoRoomError(1)
             return Expanded(runs=(trigger_run(manifest, zone, bounds),), made=1)
+        from reconciler.expansion.backfill import backfill_runs  # most manifests are no backfill
+
         return backfill_runs(manifest, zone, bounds)
     except NotExpandedError as error:
         return Expanded(problems=tuple(map(manifest.problem, error.findings)), made=error.made)

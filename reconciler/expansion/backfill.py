@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.expansion.bounds import Bounds, bounded_slots, check_names, check_text
+from reconciler.expansion.bounds import Bounds, check_text
 from reconciler.expansion.common import (
     Expanded,
     Manifest,
@@ -19,8 +19,16 @@ from reconciler.expansion.common import (
 )
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion, read_time
 from reconciler.expansion.grids import describe_days
-from reconciler.expansion.matrix import RESERVED, Combination, combinations, count, matrix_findings
+from reconciler.expansion.matrix import (
+    RESERVED,
+    Combination,
+    combinations,
+    count,
+    matrix_findings,
+    max_segment_length,
+)
 from reconciler.expansion.ranges import range_findings, timetable
+from reconciler.expansion.sizes import bounded_slots, check_names
 from reconciler.expansion.slots import Slot, Timetable, have_room, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
@@ -59,7 +67,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
         raise NotExpandedError([Finding(path=table.path, code="empty", words=words)])
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
-    check_text(spec, made)
+    check_text(spec, made, max_segment_length(spec.get("matrix", {})))
     common = read_shared(manifest, bounds.sensitive)
     runs = tuple(_runs(manifest, common, table, _starts(spec, table, slots)))
     notes = tuple(map(manifest.problem, backfill_notes(spec, table, slots)))

@@ -5,14 +5,11 @@ Times in implausible years, and seconds in place of milliseconds, are refused as
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 from reconciler.expansion.common import LAST, NotExpandedError, read_instant
-from reconciler.expansion.matrix import count, max_segment_length
-from reconciler.expansion.slots import Slot, Timetable
 from reconciler.model import EpochMs
 from reconciler.numerous import Numerous
 from reconciler.schema import Finding
@@ -112,11 +109,9 @@ MOST_RUNS = 10_000  # of one backfill, unless limits.maxRunsPerBackfill says oth
 MOST_DECLARED = 200_000  # of all manifests together, unless limits.maxRuns says otherwise
 MOST_CHARACTERS = 1 << 20  # of the parameters of one run; gateways take less
 MOST_CHARACTERS_TOGETHER = 1 << 26  # of those of all runs of one backfill
-LONGEST_NAME = 1_024  # of a run; the schema allows no longer reference
 
 _MATRIX: Path = ("spec", "matrix")
 _PARAMETERS: Path = ("spec", "parameters")
-_MOST_WRITTEN = 10**12
 
 
 class Bounds(Numerous, frozen=True, kw_only=True, gc=False):
@@ -136,41 +131,13 @@ class NoRoomError(Exception):
         self.runs = runs
 
 
-def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> list[Slot]:
-    """The times of a backfill, ascending.
+def check_text(spec: Mapping[str, Any], runs: int = 1, varied: int = 0) -> None:
+    """Raise NotExpandedError if one run, or all together, have too much text in parameters.
 
-    Raises NotExpandedError for too many times or combinations, and NoRoomError.
+    `varied`: characters that a run has of the matrix.
     """
-    combinations = count(spec.get("matrix", {}))
-    if combinations > bounds.backfill:
-        raise _too_many_error(_MATRIX, combinations, bounds.backfill)
-    most = min(bounds.backfill, bounds.left) // combinations
-    slots = list(islice(table.slots(), most + 1))
-    runs = len(slots) * combinations
-    if runs > bounds.backfill:
-        raise _too_many_error(table.path, runs, bounds.backfill, counted=runs)
-    if runs > bounds.left:
-        raise NoRoomError(runs)
-    return sorted(slots, key=lambda slot: slot.base)
-
-
-def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
-    """Raise NotExpandedError if runs would have names too long to refer to."""
-    label = max(len(slot.label) for slot in slots)
-    length = len(f"{name}/") + label + max_segment_length(spec.get("matrix", {}))
-    if length > LONGEST_NAME:
-        words = (
-            f"makes names of {length} characters for runs, more than {LONGEST_NAME}: use fewer "
-            "keys, or shorter values"
-        )
-        raise NotExpandedError([Finding(path=_MATRIX, code="range", words=words)])
-
-
-def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
-    """Raise NotExpandedError if one run, or all together, have too much text in parameters."""
     parameters = spec.get("parameters", {})
     own = sum(map(len, parameters)) + sum(map(len, parameters.values()))
-    varied = max_segment_length(spec["matrix"]) if "matrix" in spec else 0
     if (own + varied) * runs <= MOST_CHARACTERS:  # as nearly always
         return
     for size, most, of_all in (
@@ -181,17 +148,3 @@ def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
             words = f"the parameters of {of_all} hold {size} characters, more than {most}"
             path = _PARAMETERS if own else _MATRIX
             raise NotExpandedError([Finding(path=path, code="range", words=words)])
-
-
-def _too_many_error(path: Path, runs: int, max_runs: int, counted: int = 0) -> NotExpandedError:
-    words = (
-        f"makes at least {_number_text(runs)} runs, more than the {max_runs} that "
-        "limits.maxRunsPerBackfill allows: narrow it, or raise the limit"
-    )
-    return NotExpandedError([Finding(path=path, code="range", words=words)], made=counted)
-
-
-def _number_text(number: int) -> str:
-    if number < _MOST_WRITTEN:
-        return str(number)
-    return f"10^{(number.bit_length() - 1) * 30102 // 100_000}"  # log10(2), rounded down

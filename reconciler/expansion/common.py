@@ -265,4 +265,23 @@ def sensitive_findings(
 
 @lru_cache(maxsize=4_096)
 def _matches(key: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(key.casefold(), pattern.casefold()) for pattern in patterns)
+    return any(_fits(key.casefold(), pattern.casefold()) for pattern in patterns)
+
+
+def _fits(key: str, pattern: str) -> bool:
+    """As `fnmatchcase`, which compiles an expression for each pattern; `*WORD*` needs none."""
+    word = pattern.strip("*")
+    if not _WILD.isdisjoint(word):
+        return fnmatchcase(key, pattern)
+    match pattern[:1] == "*", pattern[-1:] == "*":
+        case True, True:
+            return word in key
+        case True, False:
+            return key.endswith(word)
+        case False, True:
+            return key.startswith(word)
+        case _:
+            return key == word
+
+
+_WILD = frozenset("*?[")

@@ -19,11 +19,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
+from reconciler.git.command import NETWORK_SECONDS, names_repository, run_git
 from reconciler.git.gitconfig import read_variables
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, is_ancestor, is_shallow, note_history
-from reconciler.git.remote import FETCH
 
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
@@ -128,6 +127,8 @@ def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
 
     None of the user's refs is moved. Into a shallow clone, only the commit itself is fetched.
     """
+    from reconciler.git.retrying import FETCH, ask
+
     short = name.removeprefix(f"{remote}/")
     if not short.strip() or "\0" in short or short.startswith(("-", "+")) or ":" in short:
         return None  # an empty name would mean the remote's HEAD
@@ -181,6 +182,8 @@ def _read_parents(root: Path, commit: CommitId) -> list[CommitId]:
 
 def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:
     """Fetch more history, for `head` or else for no commit in particular; give up if both fail."""
+    from reconciler.git.retrying import FETCH, ask
+
     if ask(root, *FETCH, deeper, "--", remote, head, timeout=NETWORK_SECONDS).exit_code:
         try:
             ask(root, *FETCH, deeper, "--", remote, timeout=NETWORK_SECONDS)

@@ -1,40 +1,37 @@
 """A clone on this machine, and everything that is asked of it."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconciler.git import (
-    attributes,
-    checkout,
-    commits,
-    default,
-    endpoints,
-    listing,
-    objects,
-    origins,
-    remote,
-    traces,
-    tree,
-)
-from reconciler.git import push as pushing
+from msgspec import Struct
+
+from reconciler.git import attributes, checkout, listing, objects
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
-from reconciler.git.kept_refs import Traces
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
-from reconciler.git.remote import Others
+
+if TYPE_CHECKING:
+    from reconciler.git.default import FetchedBranch
+    from reconciler.git.endpoints import Addresses
+    from reconciler.git.kept_refs import Traces
+    from reconciler.git.origins import Origin
+    from reconciler.git.push import PushResult
+    from reconciler.git.remote import Others
+    from reconciler.git.traces import Trace
+    from reconciler.git.tree import Tree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Git:
+class Git(Struct, frozen=True, kw_only=True):
     """A git repository with a working tree.
 
     It holds no state besides its paths, so threads may share it. Every method raises GitError if
-    git fails; the functions that the methods call document the rest.
+    git fails; the functions that the methods call document the rest. What asks a remote or writes
+    is loaded when it is called: `validate` does neither.
     """
 
     root: Path  # the top of the working tree
     prefix: str  # the folder that was asked for, relative to the root: "" or `data/`
-    own: Path | None = field(default=None, compare=False)  # git's folder of this working tree
+    own: Path | None = None  # git's folder of this working tree
 
     @classmethod
     def at(cls, folder: Path) -> "Git":
@@ -57,28 +54,40 @@ class Git:
 
     def check_remote(self, name: str) -> None:
         """See `endpoints.check_remote`."""
+        from reconciler.git import endpoints
+
         endpoints.check_remote(self.root, name)
 
     def ask_default_branch(self, of_remote: str) -> str:
         """See `default.ask_default_branch`."""
+        from reconciler.git import default
+
         return default.ask_default_branch(self.root, of_remote)
 
     def read_remembered_branch(self, of_remote: str) -> str | None:
         """See `default.read_remembered_branch`."""
+        from reconciler.git import default
+
         return default.read_remembered_branch(self.root, of_remote)
 
     def fetch_shared(
         self, from_remote: str, branch: str | None, more: Sequence[str]
-    ) -> default.FetchedBranch:
+    ) -> "FetchedBranch":
         """See `default.fetch_shared`."""
+        from reconciler.git import default
+
         return default.fetch_shared(self.root, from_remote, branch, more)
 
     def fetch(self, from_remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:
         """See `remote.fetch`."""
+        from reconciler.git import remote
+
         return remote.fetch(self.root, from_remote, branches)
 
     def may_be_branch(self, name: str) -> bool:
         """See `remote.may_be_branch`."""
+        from reconciler.git import remote
+
         return remote.may_be_branch(self.root, name)
 
     def push(
@@ -89,12 +98,14 @@ class Git:
         *,
         expected: CommitId | None,
         timeout: float,
-        trace: traces.Trace | None = None,
+        trace: "Trace | None" = None,
         is_default: bool = False,
-        others: Others | None = None,
-    ) -> pushing.PushResult:
+        others: "Others | None" = None,
+    ) -> "PushResult":
         """See `push.push`; `trace` travels along if it can, and `remember_next` notes it then."""
-        result, became = pushing.push(
+        from reconciler.git import push, traces
+
+        result, became = push.push(
             self.root,
             to_remote,
             commit,
@@ -105,10 +116,10 @@ class Git:
             is_default=is_default,
             others=others,
         )
-        if trace is not None and isinstance(result, pushing.PushLanded):
-            if became is pushing.Along.APART:
+        if trace is not None and isinstance(result, push.PushLanded):
+            if became is push.Along.APART:
                 traces.note_apart(self.root, to_remote, trace)
-            return pushing.PushLanded(with_trace=became is pushing.Along.MOVED)
+            return push.PushLanded(with_trace=became is push.Along.MOVED)
         return result
 
     def list_tree(
@@ -117,8 +128,10 @@ class Git:
         """See `objects.list_tree`."""
         return objects.list_tree(self.root, commit, paths)
 
-    def read_tree(self, commit: CommitId) -> tree.Tree:
+    def read_tree(self, commit: CommitId) -> "Tree":
         """See `tree.read_tree`."""
+        from reconciler.git import tree
+
         return tree.read_tree(self.root, commit)
 
     def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
@@ -145,18 +158,24 @@ class Git:
         """See `attributes.find_conversions`."""
         return attributes.find_conversions(self.root, tracked, folder, paths)
 
-    def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
+    def origins(self, commit: CommitId, folder: str) -> "dict[str, Origin]":
         """See `origins.find_origins`."""
+        from reconciler.git import origins
+
         return origins.find_origins(self.root, commit, folder)
 
     def commit_files(
         self, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str
     ) -> CommitId:
         """See `commits.commit_files`."""
+        from reconciler.git import commits
+
         return commits.commit_files(self.root, parent, changes, message)
 
     def remember(self, name: str, commit: CommitId, folder: str) -> None:
         """See `traces.remember`."""
+        from reconciler.git import traces
+
         traces.remember(self.root, name, commit, folder)
 
     def remember_next(
@@ -164,13 +183,17 @@ class Git:
         name: str,
         tree: ObjectId,
         before: ObjectId | None,
-        trace: traces.Trace | None = None,
+        trace: "Trace | None" = None,
     ) -> bool:
         """See `traces.remember_next`."""
+        from reconciler.git import traces
+
         return traces.remember_next(self.root, name, tree, before, trace)
 
     def read_remembered(self, name: str) -> ObjectId | None:
         """See `traces.read_remembered`."""
+        from reconciler.git import traces
+
         return traces.read_remembered(self.root, name)
 
     def keep(
@@ -180,9 +203,11 @@ class Git:
         commit: CommitId,
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
-        known: Traces | None = None,
+        known: "Traces | None" = None,
     ) -> str | None:
         """See `traces.keep`."""
+        from reconciler.git import traces
+
         return traces.keep(self.root, on_remote, name, commit, folder, continues, known)
 
     def make_next_trace(
@@ -192,25 +217,35 @@ class Git:
         commit: CommitId,
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
-        known: Traces | None = None,
-    ) -> traces.Trace | None:
+        known: "Traces | None" = None,
+    ) -> "Trace | None":
         """See `traces.make_next_trace`."""
+        from reconciler.git import traces
+
         return traces.make_next_trace(self.root, on_remote, name, commit, folder, continues, known)
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""
+        from reconciler.git import traces
+
         return traces.read_author(self.root, ref)
 
-    def read_addresses(self, of_remote: str) -> endpoints.Addresses:
+    def read_addresses(self, of_remote: str) -> "Addresses":
         """See `endpoints.read_addresses`."""
+        from reconciler.git import endpoints
+
         return endpoints.read_addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `traces.read_folder_tree`."""
+        from reconciler.git import traces
+
         return traces.read_folder_tree(self.root, commit, path)
 
     def find_last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
         """See `traces.find_last_written`."""
+        from reconciler.git import traces
+
         return traces.find_last_written(self.root, commit, folder, trailer)
 
     def is_ancestor(self, ancestor: CommitId, descendant: CommitId) -> bool:

@@ -1,22 +1,16 @@
-"""The one function that runs git.
-
-A question to a remote only reads, so it is repeated if what stopped it may have passed.
-"""
+"""The one function that runs git. `retrying` has the questions to a remote, which are repeated."""
 
 import os
-import random
+import select
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO
 
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.causes import CauseKind, advice, cause_kind, is_passing
 from reconciler.git.said import MOST_BYTES, clean_words, keep_both_ends
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
@@ -61,10 +55,7 @@ _SETTINGS = (
     "'submodule.recurse'='false'"
 )
 
-_QUESTIONS = 4  # in all: if one connection in a hundred is cut, one apply in 10^8 fails by it
-_PAUSE_SECONDS = 0.5  # before the second try; each later pause is twice as long
-
-_NOTHING_MORE: Mapping[str, str] = {}
+NOTHING_MORE: Mapping[str, str] = {}
 
 
 class GitTimeoutError(GitError):
@@ -84,13 +75,40 @@ class CompletedGit(Struct, frozen=True, kw_only=True):
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
+class _Process(subprocess.Popen[bytes]):
+    """A process whose end the system tells, where it can.
+
+    `Popen.wait` looks whether it has ended, sleeps for a millisecond, and looks again: git closes
+    its output a moment before it ends, so nearly every call would sleep once.
+    """
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As `Popen.wait`. Raises TimeoutExpired."""
+        if timeout is not None and self.returncode is None and not self._has_ended(timeout):
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return super().wait(timeout)
+
+    def _has_ended(self, seconds: float) -> bool:
+        """Wait for the end; True as well where the system cannot tell, as others than Linux."""
+        try:
+            told = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            return True
+        try:
+            poll = select.poll()
+            poll.register(told, select.POLLIN)
+            return bool(poll.poll(max(0, seconds) * 1000))
+        finally:
+            os.close(told)
+
+
 def run_git(
     folder: Path,
     *args: str,
     stdin: bytes | None = None,
     timeout: float = LOCAL_SECONDS,
     accept: Collection[int] | None = (0,),
-    variables: Mapping[str, str] = _NOTHING_MORE,
+    variables: Mapping[str, str] = NOTHING_MORE,
 ) -> CompletedGit:
     """Run `git args…` in the folder and wait for it, at most `timeout` seconds.
 
@@ -103,6 +121,8 @@ def run_git(
     """
     completed = complete_git(folder, args, stdin, timeout, variables)
     if accept is not None and completed.exit_code not in accept:
+        from reconciler.git.causes import advice
+
         raise GitError(_failure(args, completed), hint=advice(completed.stderr))
     return completed
 
@@ -147,6 +167,8 @@ def _signal_words(args: tuple[str, ...], exit_code: int) -> str:
 
 
 def _open_errors() -> IO[bytes]:
+    from tempfile import TemporaryFile  # outside a repository, no git is run
+
     try:
         return TemporaryFile()
     except OSError as error:
@@ -163,9 +185,9 @@ def _start(
     environment: Mapping[str, str],
     *,
     has_input: bool,
-) -> subprocess.Popen[bytes]:
+) -> _Process:
     try:
-        return subprocess.Popen(
+        return _Process(
             [b"git", *(arg.encode("utf-8", "surrogateescape") for arg in args)],
             cwd=folder,
             env=environment,
@@ -257,57 +279,3 @@ def _failure(args: tuple[str, ...], completed: CompletedGit) -> str:
 def _name(args: tuple[str, ...]) -> str:
     """`git push` for a push: options before the command and their values are left out."""
     return f"git {next(arg for arg in args if not arg.startswith('-') and '=' not in arg)}"
-
-
-def is_certain(said: str) -> bool:
-    """Whether git would fail in the same way again, until a person does something about it."""
-    return cause_kind(said) in {CauseKind.HERE, CauseKind.NO_ACCESS, CauseKind.TURNED_AWAY}
-
-
-def may_pass(said: str) -> bool:
-    """Whether what stopped git may pass by itself."""
-    return is_passing(said) and not is_certain(said)
-
-
-def ask(
-    root: Path, *args: str, timeout: float, variables: Mapping[str, str] = _NOTHING_MORE
-) -> CompletedGit:
-    """Run a git command that only reads a remote, a few times if need be, whatever the exit code.
-
-    `timeout` is in seconds, for each try; after a time-out the remote is not asked again. Raises
-    GitError if git cannot be run, and GitTimeoutError.
-    """
-
-    def run_once() -> CompletedGit:
-        return run_git(root, *args, timeout=timeout, accept=None, variables=variables)
-
-    return retry(run_once, may_pass, _QUESTIONS)
-
-
-def retry(
-    once: Callable[[], CompletedGit], passes: Callable[[str], bool], times: int
-) -> CompletedGit:
-    """Call `once` up to `times` times, with growing pauses, while what stops it may pass.
-
-    `passes` judges that by git's words. Returns the result of the last call.
-    """
-    pause = _PAUSE_SECONDS
-    for _ in range(times - 1):
-        done = once()
-        if done.exit_code == 0 or not passes(done.stderr):
-            return done
-        # Nothing says when a remote can be reached again.
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
-        pause *= 2
-    return once()
-
-
-def unreadable_error(remote: str, done: CompletedGit) -> GitError:
-    """The error for a remote that could not be read, or whose answer this clone could not store."""
-    said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
-    said = said or f"git ended with exit code {done.exit_code}"
-    if cause_kind(done.stderr) is CauseKind.HERE or "cannot lock ref" in said:
-        what = f"this clone could not take in what {remote} holds"
-    else:
-        what = f"{remote} could not be read"
-    return GitError(f"{what}: {said}", hint=advice(done.stderr))

@@ -12,7 +12,7 @@ from threading import Lock
 
 from reconciler.git.command import CompletedGit, run_git
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 MOST_KEPT_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
 MOST_KEPT = 512  # answers, and as many blobs
 _MOST_OF_LISTING = 1 << 24  # bytes: about 150,000 files
@@ -36,7 +36,7 @@ def ask_once(
     if known is not None:
         return known
     completed = run_git(root, *args, accept=accept)
-    if not completed.exit_code and all(map(_ID.fullmatch, about)):
+    if not completed.exit_code and all(re.fullmatch(_ID, one) for one in about):
         _keep_answer(root, args, completed)
     return completed
 
@@ -99,7 +99,7 @@ def known_listing(root: Path, commit: str) -> bytes | None:
 
 def keep_listing(root: Path, commit: str, listing: bytes) -> None:
     """Keep what the commit holds; only the last few are kept."""
-    if len(listing) <= _MOST_OF_LISTING and _ID.fullmatch(commit):
+    if len(listing) <= _MOST_OF_LISTING and re.fullmatch(_ID, commit):
         with _lock:
             _listings[root, commit] = listing
             while len(_listings) > _LISTINGS:

@@ -4,8 +4,10 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import list_names
@@ -57,6 +59,13 @@ class Tracked(Struct, frozen=True, kw_only=True):
         """Each path; in a merge conflict, once for each side."""
         for line in filter(None, self.listing.split(b"\0")):
             yield line.partition(b"\t")[2].decode("utf-8", "surrogateescape")
+
+    def under(self, path: str) -> Self:
+        """What of it is at the path, or below that."""
+        at = path.encode("utf-8", "surrogateescape")
+        found = ((line, line.partition(b"\t")[2]) for line in self.listing.split(b"\0"))
+        kept = (line for line, its in found if its == at or its.startswith(at + b"/"))
+        return replace(self, listing=b"".join(line + b"\0" for line in kept))
 
     def left_out(self) -> list[TreeEntry]:
         """What a sparse checkout has left out of the working tree."""

@@ -10,18 +10,15 @@ from reconciler.git.command import run_git
 from reconciler.git.objects import CommitId, is_shallow
 
 # What forges write into the first line of the message of a merge or a squashed commit.
-_SUBJECTS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"Merge pull request #(?P<number>\d{1,9}) (?:from|in) ",  # GitHub; Bitbucket Data Center
-        r"Merge pull request '.*' \(#(?P<number>\d{1,9})\) from ",  # Gitea, Forgejo
-        r"Merged in .* \(pull request #(?P<number>\d{1,9})\)$",  # Bitbucket
-        r"Merged PR (?P<number>\d{1,9}): ",  # Azure DevOps
-        r"Pull request #(?P<number>\d{1,9}): ",  # Bitbucket Data Center, squashed
-        r".* \(#(?P<number>\d{1,9})\)$",  # GitHub, squashed
-    )
+_SUBJECTS = (
+    r"Merge pull request #(?P<number>\d{1,9}) (?:from|in) ",  # GitHub; Bitbucket Data Center
+    r"Merge pull request '.*' \(#(?P<number>\d{1,9})\) from ",  # Gitea, Forgejo
+    r"Merged in .* \(pull request #(?P<number>\d{1,9})\)$",  # Bitbucket
+    r"Merged PR (?P<number>\d{1,9}): ",  # Azure DevOps
+    r"Pull request #(?P<number>\d{1,9}): ",  # Bitbucket Data Center, squashed
+    r".* \(#(?P<number>\d{1,9})\)$",  # GitHub, squashed
 )
-_GITLAB = re.compile(r"^See merge request (?P<project>[\w./-]*)!(?P<number>\d{1,9})$", re.MULTILINE)
+_GITLAB = r"(?m)^See merge request (?P<project>[\w./-]*)!(?P<number>\d{1,9})$"
 _LONGEST = 2_000  # characters of a message that are read: forges write at its beginning or end
 
 
@@ -37,9 +34,9 @@ def pull_request_of(message: str) -> str | None:
     """The pull request that a commit's message says it merges; None if it names none."""
     subject = message.partition("\n")[0][:_LONGEST].rstrip()
     for pattern in _SUBJECTS:
-        if found := pattern.match(subject):
+        if found := re.match(pattern, subject):
             return f"#{found['number']}"
-    found = _GITLAB.search(message[-_LONGEST:].rstrip())
+    found = re.search(_GITLAB, message[-_LONGEST:].rstrip())
     return f"!{found['number']}" if found else None
 
 

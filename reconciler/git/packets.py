@@ -20,12 +20,10 @@ from msgspec import Struct
 VARIABLE = "GIT_TRACE_PACKET"  # names the file where git writes packets down
 
 _PACKET = rb"packet: +\S+< [0-9a-f]{40,64} HEAD"
-_NAMED = re.compile(
-    _PACKET + rb"(?: symref-target:| ?\\0[^\n]*? ?symref=HEAD:)refs/heads/([^ \n]+)",
-)
+_NAMED = _PACKET + rb"(?: symref-target:| ?\\0[^\n]*? ?symref=HEAD:)refs/heads/([^ \n]+)"
 # A byte that is not ASCII; no ref's name has a backslash. Some versions of git write such a byte as
 # a negative number of 32 bits.
-_ESCAPED = re.compile(rb"\\(?:37777777)?([0-7]{3})")
+_ESCAPED = rb"\\(?:37777777)?([0-7]{3})"
 
 
 class Packets(Struct, frozen=True, kw_only=True):
@@ -47,10 +45,10 @@ class Packets(Struct, frozen=True, kw_only=True):
             said = b"" if self.file is None else self.file.read_bytes()
         except OSError:
             return None
-        named = _NAMED.findall(said)
+        named = re.findall(_NAMED, said)
         if not named:
             return None
-        name = _ESCAPED.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), named[-1])
+        name = re.sub(_ESCAPED, lambda found: bytes([int(found[1], 8) & 0xFF]), named[-1])
         return name.decode("utf-8", "surrogateescape")
 
 

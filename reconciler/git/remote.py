@@ -11,7 +11,7 @@ from typing import Self
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
+from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.kept_refs import (
     BRANCHES,
     MEMORY,
@@ -24,6 +24,7 @@ from reconciler.git.kept_refs import (
 )
 from reconciler.git.objects import CommitId, is_shallow, note_history
 from reconciler.git.packets import UNHEARD, Packets
+from reconciler.git.retrying import FETCH, ask, unreadable_error
 
 _ATTEMPTS = 12  # to fetch while another process of this clone holds a lock on a ref
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -31,17 +32,16 @@ _LONGEST_WAIT = 0.5  # seconds, between two attempts
 HEADS = "refs/heads/"
 HEAD = "HEAD"  # of the remote
 _NAMES = f"ref: {HEADS}"
-_LOCKED = re.compile(
-    r"\.lock': file exists|is at [0-9a-f]+ but expected|reference already exists"
-    r"|unable to resolve reference",
-    re.IGNORECASE,
+_LOCKED = (
+    r"(?i)\.lock': file exists|is at [0-9a-f]+ but expected|reference already exists"
+    r"|unable to resolve reference"
 )
 # A ref `a` that an earlier fetch left behind blocks `a/b`, and the other way round.
-_IN_THE_WAY = re.compile(r"'(refs/reconciler/[^']+)' exists; cannot create")
+_IN_THE_WAY = r"'(refs/reconciler/[^']+)' exists; cannot create"
 _CUT_OFF = "shallow roots are not allowed to be updated"  # git skips the ref, and exits with 0
 # A name that certainly breaks no rule of git-check-ref-format(1), so that git need not be asked.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*")
-_MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
+_PLAIN = r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*"
+_MISSING = r"(?i)couldn't find remote ref (HEAD|refs/heads/.+)"
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
 
@@ -105,7 +105,7 @@ def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
 
 def may_be_branch(root: Path, name: str) -> bool:
     """Whether git allows that name for a branch."""
-    if _PLAIN.fullmatch(name):
+    if re.fullmatch(_PLAIN, name):
         return True
     if "\0" in name:  # no command can be given such a name
         return False
@@ -211,13 +211,13 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str], packets: Pack
         done = _fetch(root, remote, specs, packets)
         if done.exit_code == 0:
             return None
-        absent = _MISSING.search(done.stderr)
+        absent = re.search(_MISSING, done.stderr)
         if absent is not None and absent[1] in refs:
             return absent[1]
-        in_the_way = _IN_THE_WAY.findall(done.stderr)
+        in_the_way = re.findall(_IN_THE_WAY, done.stderr)
         for ref in in_the_way:
             run_git(root, "update-ref", "-d", ref)
-        if not (in_the_way or _LOCKED.search(done.stderr)) or attempt == _ATTEMPTS:
+        if not (in_the_way or re.search(_LOCKED, done.stderr)) or attempt == _ATTEMPTS:
             break
         # Nothing says when another process releases its lock, which it holds for milliseconds.
         time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
@@ -243,13 +243,3 @@ def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> C
             f"of this clone end there too: git fetch --update-shallow {remote}",
         )
     return heard(*FETCH, "--update-shallow", "--", remote, *specs)
-
-
-FETCH = (
-    "fetch",
-    "--quiet",
-    "--refmap=",  # leaves the user's remote-tracking branches as they are
-    "--no-tags",
-    "--no-recurse-submodules",
-    "--no-write-fetch-head",
-)

@@ -9,16 +9,16 @@ import re
 # is no secret. A match reaches to the last @, because a password may hold an @ or a / that was not
 # escaped. The server writes as many of these words as it likes, so nothing here may read a
 # character more than a few times. Each pattern ends where the next match could begin.
-_WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s'\"]++")  # any word that may be an address; most words are not
-_PASSWORD = re.compile(r"(?<=[a-z0-9+.-])://[^/@:]*+:", re.IGNORECASE)
-_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//+|(?:https?|ftps?):/?", re.IGNORECASE)
-_WEB = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
-_QUERY = re.compile(r"[?#;]")
-_ESCAPE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
-_WEB_ADDRESS = re.compile(r"https?://[^\s'\"<>]++", re.IGNORECASE)
-_SPACE = re.compile(rb"[ \t\r\n]")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_WEB_USER = r"(?i)((?:https?|ftps?)://)[^/\s'\"]*@"
+_ADDRESS = r"[^\s'\"]++"  # any word that may be an address; most words are not
+_USER_PART = r"(?i)(?<=[a-z0-9+.-])://[^/@:]*+:"
+_SCHEME = r"(?i)(?:[a-z][a-z0-9+.-]*:)?//+|(?:https?|ftps?):/?"
+_WEB = r"(?i)(?:https?|ftps?):"
+_QUERY = r"[?#;]"
+_ESCAPE = r"\x1b\[[0-?]*+[ -/]*+[@-~]"
+_WEB_ADDRESS = r"(?i)https?://[^\s'\"<>]++"
+_SPACE = rb"[ \t\r\n]"
+_CONTROL = r"[\x00-\x09\x0b-\x1f\x7f-\x9f]"
 
 MOST_BYTES = 65_536  # to read of what git wrote: half of them from each end
 
@@ -29,7 +29,7 @@ def keep_both_ends(start: bytes, end: bytes, left_out: int) -> bytes:
     No word is cut in two: half an address could be a password that nothing marks as one.
     """
     head = start[: max(start.rfind(space) for space in b" \t\r\n") + 1]
-    first = _SPACE.search(end)
+    first = re.search(_SPACE, end)
     tail = end[first.start() :] if first else b""
     missing = left_out + len(start) - len(head) + len(end) - len(tail)
     return b"%s\n(%d bytes of what git said are left out here)\n%s" % (head, missing, tail)
@@ -37,15 +37,15 @@ def keep_both_ends(start: bytes, end: bytes, left_out: int) -> bytes:
 
 def clean_words(raw: bytes) -> str:
     """What git wrote, without credentials, colours, control characters and git's `hint:` lines."""
-    text = _ESCAPE.sub("", raw.decode("utf-8", "backslashreplace")).replace("\r", "\n")
-    text = without_credentials(_CONTROL.sub(" ", text))
+    text = re.sub(_ESCAPE, "", raw.decode("utf-8", "backslashreplace")).replace("\r", "\n")
+    text = without_credentials(re.sub(_CONTROL, " ", text))
     lines = (line.rstrip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line and not line.startswith("hint:"))
 
 
 def without_credentials(text: str) -> str:
     """The text without passwords, and without the user part and query of every web address."""
-    return _ADDRESS.sub(_without_secrets, _WEB_USER.sub(r"\1***@", text))
+    return re.sub(_ADDRESS, _without_secrets, re.sub(_WEB_USER, r"\1***@", text))
 
 
 def redact_address(text: str) -> str:
@@ -53,13 +53,13 @@ def redact_address(text: str) -> str:
 
     Unlike `without_credentials`, it knows where the address ends: a password may hold anything.
     """
-    scheme = _SCHEME.match(text)
+    scheme = re.match(_SCHEME, text)
     start = scheme.end() if scheme else 0
     user, at, rest = text[start:].rpartition("@")
-    if _QUERY.search(user):  # a password with a question mark, or a query with an @
+    if re.search(_QUERY, user):  # a password with a question mark, or a query with an @
         return f"{text[:start]}***"
-    is_name = ":" not in user and not _WEB.match(text)  # `git@host`, `ssh://git@host`
-    query = _QUERY.search(rest)
+    is_name = ":" not in user and not re.match(_WEB, text)  # `git@host`, `ssh://git@host`
+    query = re.search(_QUERY, rest)
     rest = f"{rest[: query.end()]}***" if query else rest
     return f"{text[:start]}{user if is_name else '***' if user else ''}{at}{rest}"
 
@@ -74,7 +74,7 @@ def _without_secrets(found: re.Match[str]) -> str:
 
 def _without_password(word: str) -> str:
     last = word.rfind("@")
-    password = _PASSWORD.search(word, 0, last) if last > 0 else None
+    password = re.compile(_USER_PART).search(word, 0, last) if last > 0 else None
     if password is None:
         return word
     return f"{word[: password.start()]}://***{word[last:]}"
@@ -92,5 +92,5 @@ def remote_words(said: str) -> str:
 
 def mentioned_address(said: str) -> str | None:
     """The first web address in these words, if there is any."""
-    found = _WEB_ADDRESS.search(said)
+    found = re.search(_WEB_ADDRESS, said)
     return None if found is None else found[0].rstrip(".,;:)")

@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.git.causes import IN_THE_WAY, IN_THE_WAY_HINT, CauseKind, advice, cause_kind
-from reconciler.git.command import CompletedGit, GitTimeoutError, retry, run_git
+from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId
+from reconciler.git.retrying import retry
 from reconciler.git.said import mentioned_address, remote_words
 
 _PUSH = (
@@ -25,13 +26,10 @@ _PUSH = (
 _TO_THE_BUSY = 3  # times in all that one push is sent to a busy server
 
 # What servers say when one of their rules declines a push, in a hook or built in.
-_RULE = re.compile(
-    r"declined|hidden ref|prohibited|not (permitted|allowed)|denied|protected", re.IGNORECASE
-)
-_PERMISSION = re.compile(
-    r"protected|not (permitted|allowed|authori[sz]ed)|permission|denied|forbidden|access"
-    r"|pull request|merge request|prohibited|returned error: 403|hidden ref",
-    re.IGNORECASE,
+_RULE = r"(?i)declined|hidden ref|prohibited|not (permitted|allowed)|denied|protected"
+_PERMISSION = (
+    r"(?i)protected|not (permitted|allowed|authori[sz]ed)|permission|denied|forbidden|access"
+    r"|pull request|merge request|prohibited|returned error: 403|hidden ref"
 )
 _PERMISSION_HINT = (
     "Allow the reconciler's identity to push to the branch, or keep the ledger on a branch of its "
@@ -41,7 +39,7 @@ _RULE_HINT = (
     "A rule of the server declines it: have the rule let the reconciler's commits pass, or keep "
     "the ledger on a branch that it leaves out (git.ledgerBranch)."
 )
-_LOCK = re.compile(r"\.lock\b|\block(ed|ing)?\b", re.IGNORECASE)
+_LOCK = r"(?i)\.lock\b|\block(ed|ing)?\b"
 _LOCK_HINT = (
     "Look for a lock that was left behind in the remote repository, and remove it once nobody "
     "pushes there."
@@ -187,11 +185,11 @@ def _judge_rejection(summary: str, message: str, said: str) -> PushAnswer:
             message=f"{said}\n{summary}".strip(),
             hint=advice(f"{said}\n{summary}"),
         )
-    is_declined = summary.startswith("[remote rejected]") and _RULE.search(summary)
+    is_declined = summary.startswith("[remote rejected]") and re.search(_RULE, summary)
     if not is_declined:
-        hint = _LOCK_HINT if _LOCK.search(message) else _UNSAID_HINT
+        hint = _LOCK_HINT if re.search(_LOCK, message) else _UNSAID_HINT
         hint = _STALE_HINT if _STALE in summary else hint
         hint = IN_THE_WAY_HINT if re.search(IN_THE_WAY, message) else hint
         return PushAnswer(heard=Heard.REJECTED, message=message, hint=hint)
-    hint = _PERMISSION_HINT if _PERMISSION.search(message) else _RULE_HINT
+    hint = _PERMISSION_HINT if re.search(_PERMISSION, message) else _RULE_HINT
     return PushAnswer(heard=Heard.DECLINED, message=message, hint=hint)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.command import ask, run_git, unreadable_error
+from reconciler.git.command import run_git
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import read_value, set_value
 from reconciler.git.kept_refs import (
@@ -35,13 +35,14 @@ from reconciler.git.objects import (
     tree_listing,
 )
 from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushUnclear, swap
-from reconciler.git.remote import FETCH, read_refs
+from reconciler.git.remote import read_refs
+from reconciler.git.retrying import FETCH, ask, unreadable_error
 from reconciler.git.said import clean_words
 from reconciler.git.sending import Move
 from reconciler.git.tree import known_tree
 
 # In a commit's list of changes: the modes before and after, the ids before and after, the kind.
-_CHANGED_FOLDER = re.compile(r"\n?:[0-7]{6} 040000 [0-9a-f]+ ([0-9a-f]+) [A-Z]")
+_CHANGED_FOLDER = r"\n?:[0-7]{6} 040000 [0-9a-f]+ ([0-9a-f]+) [A-Z]"
 _KEEPING_SECONDS = 30.0  # a trace is not worth a longer wait
 _TRIES = 3  # to push a trace while others push theirs
 # What this clone remembers of a server that has refused a trace: where it still keeps it.
@@ -304,7 +305,7 @@ def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
     None if the list does not name it, as for a merge or where the folder was removed.
     """
     for change, path in pairwise(changes):
-        if path == folder and (told := _CHANGED_FOLDER.fullmatch(change)):
+        if path == folder and (told := re.fullmatch(_CHANGED_FOLDER, change)):
             return ObjectId(told[1])
     return None
 

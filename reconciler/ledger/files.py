@@ -18,13 +18,16 @@ from reconciler.ledger.events import Claim, Event, Resolved
 from reconciler.ledger.lines import decode_events, encode_events
 from reconciler.model import Nonce
 
+Files = Mapping[str, bytes]  # of one ledger, by file name
+Ledgers = Mapping[str, Files]  # by folder
+
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
 ACTIVE = f"{LEDGER}.jsonl"
 SEAL_BYTES = 32 * 1024  # from this size on, an append begins a new file
 FOLD_FILES = 16  # so many sealed files are folded into one, which then never changes
 
-_SEALED = re.compile(r"ledger-(\d{6,})(?:-(\d{6,}))?\.jsonl")
+_SEALED = r"ledger-(\d{6,})(?:-(\d{6,}))?\.jsonl"
 _OURS = re.compile(r"ledger.*\.jsonl")
 
 
@@ -47,7 +50,7 @@ def is_ledger_name(name: str) -> bool:
 
 def is_folded(name: str) -> bool:
     """Whether the name is that of a folded file, which never changes."""
-    match = _SEALED.fullmatch(name)
+    match = re.fullmatch(_SEALED, name)
     return match is not None and match[2] is not None
 
 
@@ -116,7 +119,7 @@ def with_line_end(content: bytes) -> bytes:
 def _sealed_files(names: Iterable[str], folder: str) -> list[_Sealed]:
     found = []
     for name in names:
-        match = _SEALED.fullmatch(name)
+        match = re.fullmatch(_SEALED, name)
         if match:
             first = int(match[1])
             found.append(_Sealed(first=first, last=int(match[2] or first), name=name))

@@ -8,20 +8,23 @@ made up. So a checkout that is merely behind, or has merged the branch, is fine;
 last line is not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import zip_longest
-from shlex import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.files import ACTIVE, ledger_order, ledger_text, with_line_end
+from reconciler.ledger.files import (
+    ACTIVE,
+    Files,
+    Ledgers,
+    ledger_order,
+    ledger_text,
+    with_line_end,
+)
 from reconciler.ledger.lines import marks_conflict
 from reconciler.model import Place, Problem
-
-Files = Mapping[str, bytes]  # of one ledger, by file name
-Ledgers = Mapping[str, Files]  # by folder
 
 CODE = "ledger-edited"
 
@@ -124,6 +127,8 @@ def undo_advice(problem: Problem) -> str:
 
 def _undo_command(folder: str, guarded: Guarded) -> str:
     theirs = guarded.branch.get(folder)
+    from shlex import quote
+
     path = quote(guarded.shown_path(folder))
     if folder in guarded.apart:
         return f"`git rm -r -- {path}`, for {guarded.named} has no ledger there"

@@ -28,8 +28,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.manifest.document import Document
-from reconciler.manifest.scalars import Rule, Verbatim, core_value, rule_of_document
-from reconciler.manifest.text import UnreadableError, decode_text, line_start
+from reconciler.manifest.scalars import Rule, core_value
+from reconciler.manifest.text import decode_text, line_start
 from reconciler.manifest.yaml import read_document_events
 from reconciler.model import Place, Places, Problem, Source
 from reconciler.schema import Finding, Where
@@ -41,16 +41,12 @@ _PATTERNS: Mapping[str, str] = {  # by the style that libyaml gives a scalar
     '"': r'"([ !$-\[\]-~]*+)"',
     "'": r"'([ !\"$-&(-~]*+)'",
 }
-_BEFORE = re.compile(r"[^\r\n]*[:-] +")  # what comes before such a scalar on its line
+_BEFORE = r"[^\r\n]*[:-] +"  # what comes before such a scalar on its line
 # The kind decides what everything else means, so it must be the same as in the earlier file.
 _FIXED: frozenset[Path] = frozenset({("apiVersion",), ("kind",)})
 
 _LONGEST = 16_384  # characters of a file of which a blueprint is made
 _MOST_SCALARS = 200
-_FIRST_LEARNED = 10  # files to read before learning one, which takes as long as reading ten
-_MOST_KNOWN = 16
-_WORTH = 50  # files that blueprints must have read for each further one that is learned
-_FREE = 4  # blueprints that are learned in any case
 
 _Event = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 _Made = list[Any]  # the scalars, then the mappings and lists, inner ones before outer ones
@@ -109,44 +105,6 @@ class Likeness(Struct, kw_only=True):
         """The finding at its place."""
         place = self.place(finding.path, finding.where)
         return replace(self.blueprint.learned.problem(finding), place=place)
-
-
-class Blueprints(Struct, kw_only=True):
-    """The blueprints learned so far. Their number is bounded; they change only the speed."""
-
-    verbatim: Verbatim
-    known: list[Blueprint] = field(default_factory=list)  # the last used one first
-    strictly: int = 0  # sound files that no blueprint could read
-    alike: int = 0  # files that a blueprint has read
-    learned: int = 0
-
-    def read(self, source: Source) -> Likeness | None:
-        """The only document of a file that fits a blueprint; None if the file fits none."""
-        if not self.known:
-            return None
-        try:
-            text = decode_text(source.content, source.path)
-        except UnreadableError:
-            return None
-        for blueprint in self.known:
-            found = blueprint.read(text, source.path)
-            if found is not None:
-                self.alike += 1
-                if blueprint is not self.known[0]:
-                    self.known.remove(blueprint)
-                    self.known.insert(0, blueprint)
-                return found
-        return None
-
-    def learn(self, source: Source, document: Document) -> None:
-        """Learn a file that holds only this document, and has no problem."""
-        self.strictly += 1
-        if self.strictly < _FIRST_LEARNED or self.learned >= _FREE + self.alike // _WORTH:
-            return
-        self.learned += 1
-        blueprint = blueprint_of(source, document, rule_of_document(self.verbatim))
-        if blueprint is not None:
-            self.known = [blueprint, *self.known[: _MOST_KNOWN - 1]]
 
 
 def blueprint_of(source: Source, document: Document, rule: Rule | None) -> Blueprint | None:
@@ -223,7 +181,7 @@ class _Survey(Struct, kw_only=True):
         return (
             scalar.style in _PATTERNS
             and re.fullmatch(_PATTERNS[scalar.style], text[start:end]) is not None
-            and _BEFORE.fullmatch(text, line_start(text, start), start) is not None
+            and re.compile(_BEFORE).fullmatch(text, line_start(text, start), start) is not None
         )
 
     def blueprint(self, document: Document) -> Blueprint:

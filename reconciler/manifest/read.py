@@ -11,8 +11,8 @@ from itertools import chain, groupby
 
 from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.links import readable_path
-from reconciler.manifest.blueprints import Blueprints
 from reconciler.manifest.document import read_documents
+from reconciler.manifest.learning import Blueprints
 from reconciler.manifest.scalars import ANY, AS_YAML
 from reconciler.model import Declared, Place, Problem, Run, Source
 from reconciler.numerous import Numerous
@@ -34,7 +34,7 @@ _BLUEPRINTS = Blueprints(verbatim=VERBATIM)  # learned from all files; changes n
 _ENDINGS = (".yaml", ".yml")
 _DEFAULTS = Bounds()
 
-_LIKE_AN_ENDING = re.compile(r"\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])", re.IGNORECASE)
+_LIKE_AN_ENDING = r"(?i)\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])"
 
 # Codes for what is meant to declare something and does not. An apply does what is declared, so they
 # do not stop it, and `plan` notes them. For `validate`, which judges what was written, they are
@@ -205,7 +205,7 @@ def looks_like_manifest(path: str, folder: str) -> bool:
     if any(part.startswith(".") for part in parts) or is_manifest_path(path, folder):
         return False
     name = parts[-1]
-    return bool(_LIKE_AN_ENDING.search(name)) or ("." not in name and not name[:1].isupper())
+    return bool(re.search(_LIKE_AN_ENDING, name)) or ("." not in name and not name[:1].isupper())
 
 
 def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:

@@ -22,9 +22,11 @@ _WORDS: dict[str, bool | None] = {
 }
 _FIRST_OF_NUMBER = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
-_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INFINITE_OR_NAN = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_OTHER_NUMBER = (
+    r"(?P<octal_or_hex>0o[0-7]+|0x[0-9a-fA-F]+)"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<infinite_or_nan>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
+)
 _MOST_DIGITS = 400  # Python refuses to convert very long ones; no number of 64 bits needs them
 _BITS = 64
 
@@ -51,16 +53,23 @@ def core_value(text: str) -> Scalar:
 def _number_or_text(text: str) -> Scalar:
     if _INTEGER.fullmatch(text):
         return _integer(text, 10)
-    if _OCTAL_OR_HEX.fullmatch(text):
+    other = _other_number().fullmatch(text)
+    if other is None:
+        return text
+    if other["octal_or_hex"]:
         return _integer(text[2:], 8 if text[1] == "o" else 16)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        if math.isinf(number):
-            raise ValueError("is too large a number")
-        return number
-    if _INFINITE_OR_NAN.fullmatch(text):
+    if other["infinite_or_nan"]:
         raise ValueError("is no number that JSON knows")
-    return text
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("is too large a number")
+    return number
+
+
+@cache
+def _other_number() -> re.Pattern[str]:
+    """Compiled when needed, as most numbers are whole and decimal, and kept for many files."""
+    return re.compile(_OTHER_NUMBER)
 
 
 def _integer(digits: str, base: int) -> int:

@@ -7,7 +7,7 @@ and ends, so the text between and around them shows such flaws.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct, field
 from yaml import (
@@ -19,14 +19,14 @@ from yaml import (
 
 from reconciler.manifest.text import line_start
 
-_COMMENT = re.compile(r"#[^\r\n]*")
+_COMMENT = r"#[^\r\n]*"
 _GLUED_COMMENT = re.compile(r"#(?<=[^ \t\r\n]#)")  # or a `#` within text
-_PROPERTIES = re.compile(r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*")
-_HEADER = re.compile(r"[|>][-+0-9]*")
-_LINE = re.compile(r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)")
+_PROPERTIES = r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*"
+_HEADER = r"[|>][-+0-9]*"
+_LINE = r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)"
 # A bracket that ends a list or mapping may be in the same column as the key. YAML 1.2 forbids that,
 # but it is usual, every parser reads it, and it can mean only one thing.
-_CLOSING = re.compile(r"[\]}][\]}, \t]*(?:(?<=[ \t])#.*)?")
+_CLOSING = r"[\]}][\]}, \t]*(?:(?<=[ \t])#.*)?"
 _BLANK = " \t\r\n"
 _IN_FLOW = ",[]{}"
 _BLOCK = ("|", ">")
@@ -53,7 +53,7 @@ _LAST = "the text ends in a line of spaces that is not ended: take it away, or e
 _Event = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 
 
-class Flaw(NamedTuple):
+class Flaw(Struct, frozen=True, order=True):
     """Where the text is not well-formed, and why, in words for its author."""
 
     start: int
@@ -130,12 +130,12 @@ class _Walk(Struct, kw_only=True):
             return
         needed = self.columns[-1] + 1
         start, end = first.start_mark.index, last.end_mark.index
-        for line in _LINE.finditer(self.text, start, end):
+        for line in re.compile(_LINE).finditer(self.text, start, end):
             spaces, rest = line.groups()
             is_comment = comments and rest.lstrip().startswith("#")
             if line.start() == start or not rest.strip() or is_comment or len(spaces) >= needed:
                 continue
-            if comments and len(spaces) + 1 == needed and _CLOSING.fullmatch(rest):
+            if comments and len(spaces) + 1 == needed and re.fullmatch(_CLOSING, rest):
                 continue
             wanted = "a space" if needed == 1 else f"{needed} spaces"
             words = _INDENTED.format(line=first.start_mark.line + 1, spaces=wanted)
@@ -144,7 +144,7 @@ class _Walk(Struct, kw_only=True):
 
     def _block_flaws(self, event: _Event) -> Iterator[Flaw]:
         start = _content_start(self.text, event.start_mark.index)
-        header = _HEADER.match(self.text, start)
+        header = re.compile(_HEADER).match(self.text, start)
         end = header.end() if header else start
         if self._character_at(end) == "#":
             yield Flaw(end, GLUED_COMMENT)
@@ -161,7 +161,7 @@ class _Walk(Struct, kw_only=True):
     def _leading_space_flaws(self, header_end: int) -> Iterator[Flaw]:
         """An empty line before a block's text with more spaces than the text's first line."""
         widest = 0, header_end
-        for line in _LINE.finditer(self.text, header_end):
+        for line in re.compile(_LINE).finditer(self.text, header_end):
             spaces, rest = line.groups()
             if line.start() == header_end:
                 continue
@@ -193,7 +193,7 @@ class _Walk(Struct, kw_only=True):
 
 def _content_start(text: str, start: int) -> int:
     """Where a node's content begins, after any anchor and tag."""
-    found = _PROPERTIES.match(text, start)
+    found = re.compile(_PROPERTIES).match(text, start)
     return found.end() if found else start
 
 
@@ -205,10 +205,10 @@ def _glued_comment_flaws(text: str, nodes: Sequence[_Event], end: int) -> Iterat
         (end, end),
     ]:
         if before < start:
-            comment = _COMMENT.search(text, before, start)
+            comment = re.compile(_COMMENT).search(text, before, start)
             while comment:
                 if text[comment.start() - 1] not in _BLANK:
                     yield Flaw(comment.start(), GLUED_COMMENT)
                     return
-                comment = _COMMENT.search(text, comment.end(), start)
+                comment = re.compile(_COMMENT).search(text, comment.end(), start)
         before = max(before, after)

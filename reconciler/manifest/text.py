@@ -18,15 +18,15 @@ _NOT_ALLOWED = (
 )
 _NOT_ALLOWED_IN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
 LINE_END = re.compile("\r\n|\r|\n")
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_HALF_PAIR = "[\ud800-\udfff]"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF16_LOOK = 4  # so many first bytes of UTF-16 text without a mark hold a zero byte
 
 # The marks that git writes into a file that it cannot merge.
-_CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?=[ \r]|$)", re.MULTILINE)
+_CONFLICT = r"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?=[ \r]|$)"
 _CONFLICT_SIGNS = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 
 _SYNTAX_WORDS = {
     "mapping values are not allowed in this context": "a value cannot begin here: check the "
@@ -130,7 +130,7 @@ def line_start(text: str, index: int) -> int:
 
 def is_half_pair(text: str) -> bool:
     """Whether the text holds half of a surrogate pair, which is no character."""
-    return not text.isascii() and _HALF_PAIR.search(text) is not None
+    return not text.isascii() and re.search(_HALF_PAIR, text) is not None
 
 
 def split_lines(text: str) -> list[str]:
@@ -148,7 +148,7 @@ def _character_message(code: int) -> str:
 
 def check_conflicts(text: str, file: str) -> None:
     """Raise UnreadableError for the marks of a merge conflict that nobody has resolved."""
-    found = any(sign in text for sign in _CONFLICT_SIGNS) and _CONFLICT.search(text)
+    found = any(sign in text for sign in _CONFLICT_SIGNS) and re.search(_CONFLICT, text)
     if found:
         message = (
             f"{found[0]} marks a merge conflict: keep one of the two sides, or what is right of "
@@ -194,7 +194,9 @@ def _is_surrogate(text: str, mark: TextMark | None) -> bool:
     if mark is None:
         return False
     line = split_lines(text)[mark.line]
-    return any(found.start() <= mark.column <= found.end() for found in _SURROGATE.finditer(line))
+    return any(
+        found.start() <= mark.column <= found.end() for found in re.finditer(_SURROGATE, line)
+    )
 
 
 def _character(text: str, mark: TextMark | None) -> str:

@@ -2,16 +2,12 @@ r"""libyaml's events of a file, document by document, with every alias resolved 
 
 Nothing here recurses, so no nesting and no number of brackets can exhaust the stack.
 
-A file in JSON, written by any library, is read into the same events by JSON's own rules. YAML's
-rules would refuse some of it: escapes of surrogate pairs (`\ud83d\ude00`), U+2028 and some other
-characters without an escape, a colon on a line of its own, tabs as indentation.
+A file in JSON, written by any library, is read into the same events by JSON's own rules: see
+`json_text`.
 """
 
-import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from msgspec import Struct, field
@@ -22,22 +18,14 @@ from yaml import (
     DocumentEndEvent,
     DocumentStartEvent,
     Event,
-    MappingEndEvent,
-    MappingStartEvent,
     MarkedYAMLError,
     ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
     YAMLError,
-)
-from yaml import (
-    Mark as YamlMark,
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined] # its stub forgets to export it
 
 from reconciler.manifest.strict import GLUED_COMMENT, first_flaw, is_peculiar
 from reconciler.manifest.text import (
-    LINE_END,
     TextMark,
     UnreadableError,
     check_characters,
@@ -49,10 +37,6 @@ from reconciler.manifest.text import (
 )
 from reconciler.model import Place, Problem
 
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
-_JSON_OPENING = {"{": MappingStartEvent, "[": SequenceStartEvent}
-_JSON_CLOSING = {"}": MappingEndEvent, "]": SequenceEndEvent}
-
 MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
@@ -62,46 +46,6 @@ MOST_DOCUMENTS = 10_000  # in a file
 _GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
 _Placed = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
-
-
-def is_json(text: str) -> bool:
-    """Whether the whole text is one mapping or list in JSON."""
-    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def json_events(text: str) -> list[Event]:
-    """The events of text in JSON: keys and strings are quoted scalars, all other values plain."""
-    starts = [0, *(end.end() for end in LINE_END.finditer(text))]
-
-    def mark(index: int) -> YamlMark:
-        line = bisect_right(starts, index) - 1
-        return YamlMark("", index, line, index - starts[line], None, 0)
-
-    return list(
-        chain.from_iterable(_events_of_json(found, mark) for found in _JSON_TOKEN.finditer(text))
-    )
-
-
-def _events_of_json(found: re.Match[str], mark: Any) -> list[Event]:
-    token, start, end = found[0], mark(found.start()), mark(found.end())
-    marks = {"start_mark": start, "end_mark": end}
-    if token in _JSON_OPENING:
-        return [_JSON_OPENING[token](None, None, implicit=True, flow_style=True, **marks)]
-    if token in _JSON_CLOSING:
-        return [_JSON_CLOSING[token](start, end)]
-    quoted = token.startswith('"')
-    value, style = (json.loads(token), '"') if quoted else (token, None)
-    return [ScalarEvent(None, None, (not quoted, quoted), value, start, end, style)]
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(constant)
 
 
 class DocumentEvents(Struct, kw_only=True):
@@ -130,9 +74,12 @@ def read_document_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     Raises UnreadableError at the first place that cannot be read, after the documents before it.
     """
     text = decode_text(content, file)
-    if is_json(text):
-        yield _Reading(source=iter(json_events(text)), file=file, text=text).document(None)
-        return
+    if text.lstrip(" \t\r\n").startswith(("{", "[")):
+        from reconciler.manifest.json_text import is_json, json_events
+
+        if is_json(text):
+            yield _Reading(source=iter(json_events(text)), file=file, text=text).document(None)
+            return
     check_conflicts(text, file)
     check_characters(text, file)
     parser = CParser(text)

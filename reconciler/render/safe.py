@@ -1,7 +1,6 @@
 """Text of unknown origin, made safe to show."""
 
 import re
-import unicodedata
 
 from reconciler.escapes import escape_character
 
@@ -14,17 +13,17 @@ _UNSEEN = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff"
 )
-_UNSEEN_ONE = re.compile(f"[{_UNSEEN}]")
+_UNSEEN_ONE = f"[{_UNSEEN}]"
 _LEFTWARD = frozenset({"R", "AL", "AN"})  # letters and digits that run from right to left
 _LONGEST_NAME = 200  # characters
 
-_SUSPECT = re.compile(r"[^\n -~]")  # all but the characters that are certainly harmless
+_SUSPECT = r"[^\n -~]"  # all but the characters that are certainly harmless
 _HARMLESS = bytes((ord("\n"), *range(ord(" "), ord("~") + 1)))
-_PAINT = re.compile("(\x1b\\[[0-9;]*m)")
+_PAINT = "(\x1b\\[[0-9;]*m)"
 # Commands that pipelines obey in a log. GitHub trims a line, then reads `::error ...::` where it
 # starts. `##[...]` (GitHub, Azure DevOps), `##vso[...]` and `##teamcity[...]` count anywhere.
-_COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
-_COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
+_COMMAND_LINE = r"(?m)^([^\S\n]*):(?=:)"
+_COMMAND = r"(?i)#(?=#(?:vso|teamcity)?\[)"
 
 
 def escape_line(text: str) -> str:
@@ -32,7 +31,7 @@ def escape_line(text: str) -> str:
 
     A line feed becomes `\n`, an escape character `\x1b`, a right-to-left override `\u202e`.
     """
-    if text.isprintable() and not _UNSEEN_ONE.search(text):
+    if text.isprintable() and not re.search(_UNSEEN_ONE, text):
         return text
     return "".join(escape_character(one) if is_harmful(one) else one for one in text)
 
@@ -50,6 +49,8 @@ def escape_message(text: str) -> str:
 
 def _escape_word(word: str) -> str:
     """One word of a message. A path is left whole, because a person may want to open it."""
+    import unicodedata
+
     if len(word) > _LONGEST_NAME and "/" not in word:
         half = _LONGEST_NAME // 2
         word = f"{word[:half]}…{word[1 - half :]}"
@@ -69,7 +70,11 @@ def shorten_text(text: str, limit: int) -> str:
 
 def is_harmful(character: str) -> bool:
     """Whether a terminal would obey the character, or a reader could not see it."""
-    return unicodedata.category(character) in _HARMFUL or _UNSEEN_ONE.match(character) is not None
+    import unicodedata
+
+    return (
+        unicodedata.category(character) in _HARMFUL or re.match(_UNSEEN_ONE, character) is not None
+    )
 
 
 def json_escape(character: str) -> str:
@@ -82,8 +87,8 @@ def without_harm(text: str) -> str:
     """Lines of text or JSON with harmful characters as escapes; line feeds are kept."""
     if text.isascii() and not text.encode().translate(None, _HARMLESS):
         return text  # true of most texts; the search below takes many times as long
-    return _SUSPECT.sub(
-        lambda found: json_escape(found[0]) if is_harmful(found[0]) else found[0], text
+    return re.sub(
+        _SUSPECT, lambda found: json_escape(found[0]) if is_harmful(found[0]) else found[0], text
     )
 
 
@@ -94,14 +99,14 @@ def escape_output(text: str, *, begins: bool = True, painted: bool = False) -> s
     starts at the beginning of a line. `painted`: whether its colours are intended and stay.
     """
     if painted and "\x1b" in text:
-        parts = _PAINT.split(text)
+        parts = re.split(_PAINT, text)
         parts[::2] = map(without_harm, parts[::2])
         text = "".join(parts)
     else:
         text = without_harm(text)
     if "#" in text and "##" in text:  # a search for one character is ten times as fast as for two
-        text = _COMMAND.sub(r"\\u0023", text)
+        text = re.sub(_COMMAND, r"\\u0023", text)
     if "::" not in text:
         return text
     first, feed, rest = ("", "", text) if begins else text.partition("\n")
-    return first + feed + _COMMAND_LINE.sub(r"\1\\u003a", rest)
+    return first + feed + re.sub(_COMMAND_LINE, r"\1\\u003a", rest)

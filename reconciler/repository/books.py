@@ -13,7 +13,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.errors import ConfigurationError, LedgerError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git import CommitId, Git, ObjectId, Tracked, TreeEntry
 from reconciler.git.lasting import MOST_KEPT
 from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
@@ -218,15 +218,20 @@ class LocalLedger(FilesOnDemand):
         return len(self._paths)
 
 
-def read_local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
-    """The ledgers by folder, and the other configurations by path, among the tracked files here.
+def list_local_files(git: Git, folders: Iterable[str] = ()) -> Tracked:
+    """What git tracks of ledgers and configurations here, and at or in these folders of ledgers."""
+    whole = (f":(top,literal){git.prefix}{folder}" for folder in folders)
+    return git.list_tracked(_LEDGERS, _CONFIGURATIONS, *whole)
+
+
+def read_local_files(
+    git: Git, tracked: Tracked
+) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
+    """The ledgers by folder, and the other configurations by path, among the tracked files.
 
     Files that a sparse checkout leaves out count as git has them. Paths are relative to the
-    repository's root. Both are empty if there is no repository.
+    repository's root.
     """
-    if git is None:
-        return {}, {}
-    tracked = git.list_tracked(_LEDGERS, _CONFIGURATIONS)
     left_out = [one for one in tracked.left_out() if one.is_file]
     blobs = git.read_blobs(one.oid for one in left_out)
     absent = {one.path: blobs[one.oid] for one in left_out}

@@ -27,7 +27,6 @@ from reconciler.configuration import Environment
 from reconciler.expansion import Bounds
 from reconciler.git import Git, ObjectId
 from reconciler.manifest import FileResult
-from reconciler.manifest.packing import UnpackError, pack, unpack
 from reconciler.model import Source
 from reconciler.repository.cache_file import (
     NO_OID,
@@ -124,6 +123,8 @@ class ReadCache(Struct, kw_only=True):
         """
         if self.path is None or not os.path.lexists(self.path):
             return  # there is no need to work out the key
+        from reconciler.manifest.packing import UnpackError, unpack
+
         content = load(self.path, self._key())
         if content is None or content.until > self.until:
             return
@@ -258,6 +259,8 @@ class ReadCache(Struct, kw_only=True):
         return seen if seen is not None and seen.file is file else None
 
     def _save(self, path: Path, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
+        from reconciler.manifest.packing import pack
+
         try:
             is_sure = _is_in_step(path)
         except OSError:  # this user may not write to git's folder

@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import msgspec
 from msgspec import Struct
@@ -198,6 +197,8 @@ def _thin(folder: Path) -> None:
 
 def read_file_clock(path: Path) -> int:
     """The time, in ns, by the clock of the file system that will hold the cache. Raises OSError."""
+    from tempfile import TemporaryFile
+
     path.parent.mkdir(exist_ok=True)
     with TemporaryFile(dir=path.parent) as file:
         return os.fstat(file.fileno()).st_mtime_ns

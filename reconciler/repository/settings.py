@@ -1,4 +1,4 @@
-"""Where a command works: the repository's folder, its configuration, and the credentials.
+"""Where a command works: the repository's folder and its configuration.
 
 Only the pipeline's author may set some of it, in the environment: no pull request can change that.
 """
@@ -13,12 +13,10 @@ from reconciler.configuration import (
     CONFIGURATION,
     Configuration,
     Environment,
-    GatewayConfiguration,
     GitConfiguration,
     InvalidConfigurationError,
     parse_configuration,
 )
-from reconciler.enos.access import Credentials
 from reconciler.errors import ConfigurationError
 from reconciler.model import Problem, Source
 from reconciler.repository.named_files import check_stays
@@ -26,9 +24,6 @@ from reconciler.repository.worktree import read_one
 
 if TYPE_CHECKING:
     from reconciler.git import CommitId, Git
-
-KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
-_KEY_PREFIX = "ENOS_"
 
 # The branch that a pull request will be merged into, as each CI system names it to its jobs.
 BASES = (
@@ -62,15 +57,6 @@ def other_branch_hint() -> str:
 def base_commit() -> str | None:
     """The commit where the pull request's branch parted from its base; None if nobody says."""
     return os.environ.get(BASE_COMMIT, "").strip() or None
-
-
-def may_hold_key(variable: str) -> bool:
-    """Whether the configuration may name this variable as one that holds a key.
-
-    Anybody who opens a pull request can write the configuration, and a job has other secrets too.
-    """
-    allowed = os.environ.get(KEY_VARIABLES, "").replace(",", " ").split()
-    return variable.startswith(_KEY_PREFIX) or variable in allowed
 
 
 def find_root(repo: Path | None) -> Path:
@@ -169,41 +155,3 @@ def choose_environments(configuration: Configuration, name: str | None) -> list[
     if name is None:
         return list(configuration.environments.values())
     return [choose_environment(configuration, name)]
-
-
-def read_credentials(gateway: GatewayConfiguration) -> Credentials:
-    """The keys from the environment variables that the configuration names.
-
-    Raises ConfigurationError for a variable that is not set, may not be named, or holds no key.
-    """
-    names = (gateway.access_key_env, gateway.secret_key_env)
-    if len(set(names)) == 1:
-        raise ConfigurationError(
-            f"accessKeyEnv and secretKeyEnv are both {names[0]}",
-            hint="Name a variable of its own for each in reconciler.yaml.",
-        )
-    both = f"Give both: export {names[0]}=… {names[1]}=…"
-    values = {}
-    for variable in names:
-        if not may_hold_key(variable):
-            raise ConfigurationError(
-                f"the environment variable {variable} is not read: the names of key variables "
-                "begin with ENOS_, so that no configuration can ask for another secret",
-                hint=f"Rename it, or set {KEY_VARIABLES}={variable} where the command runs.",
-            )
-        value = os.environ.get(variable, "").strip()
-        if not value:
-            raise ConfigurationError(
-                f"the environment variable {variable} is not set",
-                hint="It holds a key of the application that is registered in the EnOS console. "
-                f"{both}",
-            )
-        if not value.isascii() or not value.isprintable():
-            raise ConfigurationError(
-                f"the environment variable {variable} holds characters that no key has",
-                hint=f"Copy the key once more from the EnOS console. {both}",
-            )
-        values[variable] = value
-    return Credentials(
-        access_key=values[gateway.access_key_env], secret_key=values[gateway.secret_key_env]
-    )

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from reconciler.expansion.characters import visible_form
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
@@ -215,6 +214,8 @@ def _find_predecessor(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) 
 @cache
 def _visible_value(written: str) -> str:
     """What a reader sees of a matrix value; `written` is its form in the names of runs."""
+    from reconciler.expansion.characters import visible_form
+
     return visible_form(unquote(written))
 
 

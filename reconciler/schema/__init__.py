@@ -1,8 +1,9 @@
 """The JSON Schemas of everything that people write by hand or other programs read."""
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
 
 from reconciler.bundled import read_bundled
 from reconciler.schema.formats import FORMATS, conforms
@@ -46,7 +47,7 @@ def schema_text(name: SchemaName) -> str:
 @cache
 def load_schema(name: SchemaName) -> dict[str, Any]:
     """The schema, parsed. It is shared: do not change it."""
-    schema: dict[str, Any] = json.loads(schema_text(name))
+    schema: dict[str, Any] = msgspec.json.decode(schema_text(name))
     return schema
 
 

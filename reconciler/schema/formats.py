@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from reconciler.schema.paths import quotable_text
 from reconciler.times import parse_instant, parse_zone
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = r"(?a)\d{4}-\d\d-\d\d"
 _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit silently drops some others
 
 _LONGEST_PATH = 1_000  # what is made from a path grows with the square of its length
@@ -25,14 +25,14 @@ _CRON_NAMES: Mapping[str, Sequence[str]] = {  # beginning with the field's first
     "month": ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
     "day-of-week": ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
 }
-_NUMBER = re.compile(r"[0-9]{1,4}")
-_STEP = re.compile(r"[0-9]{1,200}")
+_NUMBER = r"[0-9]{1,4}"
+_STEP = r"[0-9]{1,200}"
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
 
 
 def parse_date(text: str) -> date:
     """A calendar date, YYYY-MM-DD. Raises ValueError with words for a person."""
-    if not _DATE.fullmatch(text):
+    if not re.fullmatch(_DATE, text):
         raise ValueError("is not a date, such as 2024-03-01")
     try:
         return date.fromisoformat(text)
@@ -72,7 +72,7 @@ def _check_cron_field(name: str, text: str) -> None:
         if span == "?":
             raise ValueError(f"has ? as the {name}, which only some schedulers know: write *")
         number = _count_values(span, name)
-        if number and _STEP.fullmatch(step) and int(step) > number:
+        if number and re.fullmatch(_STEP, step) and int(step) > number:
             of = "one value that is" if number == 1 else f"{number} values that are"
             raise ValueError(
                 f"has the {name} {quotable_text(text)}, whose step is longer than the {of} gone "
@@ -95,7 +95,7 @@ def _count_values(span: str, name: str) -> int:
 def _value(text: str, name: str) -> int | None:
     if text in _CRON_NAMES.get(name, ()):
         return _CRON_FIELDS[name][0] + _CRON_NAMES[name].index(text)
-    return int(text) if _NUMBER.fullmatch(text) else None
+    return int(text) if re.fullmatch(_NUMBER, text) else None
 
 
 def check_gateway_url(text: str) -> None:

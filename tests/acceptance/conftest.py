@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.apply import branch, start, wait
 from reconciler.enos import questions
-from reconciler.git import command
+from reconciler.git import retrying
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, run_sandbox
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration
 from tests.environments import Clock
@@ -43,7 +43,7 @@ def _wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
     How long they are is for the tests beside the code, with a clock of their own.
     """
-    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retrying, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(branch, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(questions, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(start, "FIRST_PAUSE_SECONDS", 0.01)

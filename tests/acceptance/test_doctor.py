@@ -204,7 +204,7 @@ def test_what_is_wrong_is_one_check_with_what_to_do(
 ) -> None:
     for variable in ("ENOS_SECRET_KEY", "NO_PROXY", "https_proxy"):
         monkeypatch.setenv(variable, "")  # so that they are put back after the test
-    monkeypatch.setattr("reconciler.git.command._QUESTIONS", 1)  # nothing here comes back
+    monkeypatch.setattr("reconciler.git.retrying._QUESTIONS", 1)  # nothing here comes back
     monkeypatch.setattr("reconciler.enos.questions._FIRST_PAUSE_SECONDS", 0.01)
     scene = open_scene(runs("a") | _OWNERS)
     harm(scene)

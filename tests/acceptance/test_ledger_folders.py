@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Event, read_events
-from reconciler.repository.books import CommittedBooks, read_local_files
+from reconciler.repository.books import CommittedBooks, list_local_files, read_local_files
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.acceptance.test_identity import COMMANDS, configured, refused
@@ -176,7 +176,8 @@ def test_each_ledger_is_read_once_however_many_environments_there_are(
 
 
 def test_what_lies_here_is_read_when_it_is_asked_for_and_not_kept(applied: Scene) -> None:
-    (here,) = read_local_files(Git.at(applied.clone))[0].values()
+    git = Git.at(applied.clone)
+    (here,) = read_local_files(git, list_local_files(git))[0].values()
     (there,) = CommittedBooks(Git.at(applied.clone), CommitId("HEAD")).read_by_folder().values()
     assert (here == there.content, there.content == here, here == dict(here)) == (True, True, True)
     assert here != {**here, "ledger-000001.jsonl": b""}

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.git import Git
-from reconciler.repository.books import read_local_files
+from reconciler.repository.books import list_local_files, read_local_files
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, manifest, runs
 from tests.repositories import git, make_clone
@@ -59,12 +59,13 @@ def test_nothing_that_is_left_out_counts_as_no_longer_declared(
 def test_other_ledgers_and_configurations_that_are_left_out_count(scene: Scene) -> None:
     nested = (scene.clone / CONFIGURATION).read_text()
     scene.push({f"nested/{CONFIGURATION}": nested})
-    ledgers, configurations = read_local_files(Git.at(scene.clone))
+    here = Git.at(scene.clone)
+    ledgers, configurations = read_local_files(here, list_local_files(here))
     read = {folder: dict(files) for folder, files in ledgers.items()}  # gone in a moment
     whole = read, configurations
     _leave_out(scene)
     assert not (scene.clone / "nested").exists()
-    assert read_local_files(Git.at(scene.clone)) == whole
+    assert read_local_files(here, list_local_files(here)) == whole
     assert set(whole[0]) == {"state/test"}
     assert set(whole[1]) == {f"nested/{CONFIGURATION}"}
 

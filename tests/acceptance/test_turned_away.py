@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from reconciler.git import command
+from reconciler.git import retrying
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.git_server import Front, fronted
 from tests.acceptance.scene import Scene, runs
@@ -18,7 +18,7 @@ _IDENTITY = "Allow the reconciler's identity to push"
 
 @pytest.fixture
 def scene(open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retrying, "_PAUSE_SECONDS", 0.01)
     return open_scene(runs("a"))
 
 

@@ -1,10 +1,11 @@
 """Which parameters are sensitive, and what cannot be."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
-from reconciler.expansion.common import SENSITIVE, sensitive_findings, sensitive_names
+from reconciler.expansion.common import SENSITIVE, _fits, sensitive_findings, sensitive_names
 from reconciler.model import mask_value
 from tests.building import a_run
 
@@ -45,3 +46,11 @@ def test_only_sensitive_values_are_masked_and_equal_ones_look_alike() -> None:
     also = dict(run.shown_parameters(frozenset({"C"})))
     assert also == {"A": mask_value("1"), "B": "1", "C": mask_value("1")}
     assert mask_value("1") != mask_value("2")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "*", "**", "ab", "a*", "*a", "b*", "*b", "*a*", "?*", "[a]*"]
+)
+@pytest.mark.parametrize("key", ["", "a", "ab", "ba", "a\nb", "[a]"])
+def test_a_pattern_means_what_a_shell_means_by_it(key: str, pattern: str) -> None:
+    assert _fits(key, pattern) is fnmatchcase(key, pattern)

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git import Git, command
+from reconciler.git import Git, retrying
 from reconciler.git.remote import read_refs
 from tests.repositories import git
 
@@ -65,7 +65,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Path, clone: P
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
-    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(retrying, "time", SimpleNamespace(sleep=pauses.append))
     return pauses
 
 

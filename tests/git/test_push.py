@@ -6,18 +6,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import (
-    CommitId,
-    CompletedGit,
-    Git,
-    PushDeclined,
-    PushLanded,
-    PushRaced,
-    PushResult,
-    PushUnclear,
-)
+from reconciler.git import CommitId, CompletedGit, Git
 from reconciler.git.causes import advice
 from reconciler.git.endpoints import read_addresses
+from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushResult, PushUnclear
 from reconciler.git.sending import Heard, PushAnswer, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 from tests.sampling import sampled

@@ -12,21 +12,26 @@ from reconciler.git.command import run_git
 from tests.repositories import PROJECT, commit, git, make_clone
 
 
+def _place(found: Git) -> tuple[Path, str]:
+    """The top of the working tree, and the folder in it."""
+    return found.root, found.prefix
+
+
 def test_the_tripwire_stops_git_in_the_projects_own_repository() -> None:
     with pytest.raises(AssertionError, match="project's own repository"):
         Git.at(PROJECT / "tests")
 
 
 def test_a_folder_below_the_top_is_the_prefix(clone: Path) -> None:
-    assert Git.at(clone) == Git(root=clone, prefix="")
-    assert Git.at(clone / "state" / "prod") == Git(root=clone, prefix="state/prod/")
+    assert _place(Git.at(clone)) == (clone, "")
+    assert _place(Git.at(clone / "state" / "prod")) == (clone, "state/prod/")
 
 
 def test_a_folder_reached_through_a_link_is_found_where_it_really_lies(
     clone: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "short").symlink_to(clone / "state")
-    assert Git.at(tmp_path / "short" / "prod") == Git(root=clone, prefix="state/prod/")
+    assert _place(Git.at(tmp_path / "short" / "prod")) == (clone, "state/prod/")
 
 
 @pytest.mark.parametrize("name", ["with space", 'quo"te', "new\nline", "日本"])
@@ -34,13 +39,13 @@ def test_the_repositorys_own_path_may_hold_any_character(name: str, tmp_path: Pa
     root = tmp_path / name
     (root / "in ner").mkdir(parents=True)
     git(root, "init", "--quiet")
-    assert Git.at(root / "in ner") == Git(root=root, prefix="in ner/")
+    assert _place(Git.at(root / "in ner")) == (root, "in ner/")
 
 
 def test_a_linked_worktree_is_a_repository_with_its_own_top(clone: Path, tmp_path: Path) -> None:
     git(clone, "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
     inside = Git.at(tmp_path / "tree" / "state")
-    assert inside == Git(root=tmp_path / "tree", prefix="state/")
+    assert _place(inside) == (tmp_path / "tree", "state/")
     assert inside.read_worktree_commit() == git(clone, "rev-parse", "HEAD")
 
 
@@ -194,6 +199,39 @@ def test_a_command_given_up_is_stopped_with_all_that_it_started(
     if isinstance(caught.value, GitTimeoutError):
         assert str(caught.value) == "git slow took longer than 9 s: waiting"
     assert _ends(int(pid.read_text()))
+
+
+@pytest.fixture
+def late(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in which git closes its output a while before it ends."""
+    script = tmp_path / "late" / "git"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nexec >&-\nexec sleep $2\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)
+    return clone
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells of a process's end")
+def test_nobody_sleeps_until_git_has_ended(late: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", None)
+    assert run_git(late, "sleeps", "0.05").exit_code == 0
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError])
+def test_git_is_waited_for_where_the_system_does_not_tell_of_its_end(
+    error: type[Exception], late: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    assert run_git(late, "sleeps", "0.05").exit_code == 0
+
+
+def test_git_that_closes_its_output_and_does_not_end_is_ended(late: Path) -> None:
+    with pytest.raises(GitTimeoutError, match=r"took longer than 0\.3 s"):
+        run_git(late, "sleeps", "600", timeout=0.3)
 
 
 def _ends(process: int) -> bool:

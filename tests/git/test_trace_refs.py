@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git import CommitId, Git, ObjectId, PushDeclined, PushLanded, PushRaced, PushResult
+from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.kept_refs import FETCHED, SEEN
+from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushResult
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 from tests.sampling import sampled
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, find_edited_ledgers, undo_advice
+from reconciler.ledger.files import ACTIVE, Files, Ledgers
+from reconciler.ledger.guarding import Guarded, find_edited_ledgers, undo_advice
 from reconciler.model import Problem
 
 LINES = [f'{{"line":{number}}}\n'.encode() for number in range(6)]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, read, read_file
-from reconciler.manifest.blueprints import Blueprint, Blueprints, blueprint_of
+from reconciler.manifest.blueprints import Blueprint, blueprint_of
 from reconciler.manifest.document import Document, read_documents
+from reconciler.manifest.learning import Blueprints
 from reconciler.manifest.scalars import Rule, Verbatim, rule_of_document
 from reconciler.model import EpochMs, Source
 from tests.corpus.examples import CORPUS, examples, quick_examples, source
@@ -200,7 +201,7 @@ def test_a_file_learned_from_is_no_less_strict_with_the_next(odd: list[tuple[int
 def test_the_whole_corpus_is_read_as_if_each_file_were_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconciler.manifest.blueprints._FREE", 10_000)
+    monkeypatch.setattr("reconciler.manifest.learning._FREE", 10_000)
     paths = [*quick_examples("manifests/valid"), *quick_examples("manifests/invalid")]
     sources = [source(path) for path in paths for _ in range(2)]
     known = Blueprints(verbatim=read.VERBATIM, strictly=1_000)

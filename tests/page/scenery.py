@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reconciler.git import CommitId, Origin
+from reconciler.git import CommitId
+from reconciler.git.origins import Origin
 from reconciler.ledger import RunState
 from reconciler.model import EpochMs, InstanceId, Nonce, Place, Problem, RunId
 from reconciler.plan import Reason

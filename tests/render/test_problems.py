@@ -10,12 +10,8 @@ from hypothesis import given
 from jsonschema import Draft4Validator
 
 from reconciler.model import Place, Problem
-from reconciler.render.problems import (
-    problems_github,
-    problems_json,
-    problems_sarif,
-    problems_text,
-)
+from reconciler.render.problems import problems_text
+from reconciler.render.reports import problems_github, problems_json, problems_sarif
 from tests.render.values import OBEYED, a_problem, assert_safe, texts
 from tests.repositories import PROJECT
 

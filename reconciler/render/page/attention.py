@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from reconciler.counting import format_count
 from reconciler.enos.statuses import NOT_FOUND
-from reconciler.git import Origin
+from reconciler.git.origins import Origin
 from reconciler.ledger import RunState
 from reconciler.ledger.events import WHY
 from reconciler.model import Problem, backfill_of

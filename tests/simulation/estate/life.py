@@ -12,7 +12,7 @@ from unittest.mock import patch
 from msgspec import Struct
 
 from reconciler.configuration import parse_configuration
-from reconciler.git import CompletedGit, command, gitconfig, lasting
+from reconciler.git import CompletedGit, command, gitconfig, lasting, retrying
 from reconciler.git import push as git_push
 from reconciler.git import remote as git_remote
 from reconciler.ledger import files as ledger_files
@@ -157,10 +157,10 @@ def _installed(world: World) -> Iterator[None]:
         patch.object(committed_files, "parse_configuration", lru_cache(parse_configuration)),
         patch.object(git_push, "time", time),
         patch.object(git_remote, "time", time),
-        patch.object(command, "time", time),
+        patch.object(retrying, "time", time),
         patch.object(git_push, "random", world.random),
         patch.object(git_remote, "random", world.random),
-        patch.object(command, "random", world.random),
+        patch.object(retrying, "random", world.random),
         patch.object(ledger_files, "SEAL_BYTES", world.seal_bytes),
         patch.object(ledger_files, "FOLD_FILES", _FOLD_FILES),
     ):
