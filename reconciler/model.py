@@ -209,7 +209,7 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
         if (
             self.terms.revision == 1 and self.attempt == 1
         ):  # what `run_id` gives, for nearly all runs
-            return RunId(self.name)
+            return self.name  # type: ignore[return-value] # a call for each of a million look-ups
         return run_id(self.name, self.revision, self.attempt)
 
     @property
@@ -242,9 +242,9 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
 
         `also`: further names to hide, such as those that only the changed manifest calls sensitive.
         """
-        hidden = self.sensitive | also
-        if not hidden:
+        if not (self.terms.sensitive or also):
             return self.parameters
+        hidden = self.sensitive | also
         return tuple(
             (key, mask_value(value) if key in hidden else value) for key, value in self.parameters
         )
@@ -267,7 +267,8 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     @property
     def place(self) -> Place:
         """Where the document begins that declares the run."""
-        return self.place_of("")
+        line, column = self.marks[""]
+        return Place(file=self.file, line=line, column=column)
 
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document where the field was left out."""
