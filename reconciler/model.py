@@ -1,11 +1,11 @@
 """The nouns: runs, the manifests that declare them, and the problems found on the way."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from enum import Enum, auto
 from functools import lru_cache
-from typing import NewType, Protocol, cast
+from typing import Any, NewType, Protocol, Self, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,8 @@ InstanceId = NewType("InstanceId", str)  # EnOS flowInstanceId: read from an ans
 EpochMs = NewType("EpochMs", int)  # Unix epoch, milliseconds, UTC
 
 Parameters = tuple[tuple[str, str], ...]  # in the author's order, which the wire keeps
+# Line and column, from 1, by JSON Pointer; "" is the document. Files that are alike may share them.
+Marks = Mapping[str, tuple[int, int]]
 
 
 class Place(Struct, frozen=True, kw_only=True, order=True):
@@ -30,26 +32,6 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
-
-
-class Places(Mapping[str, Place]):
-    """Places in one file, by JSON Pointer. Each is made on demand, since few are ever needed."""
-
-    __slots__ = ("file", "marks")
-
-    def __init__(self, file: str, marks: Mapping[str, tuple[int, int]]) -> None:
-        self.file = file
-        self.marks = marks  # line and column, from 1; other files may share them
-
-    def __getitem__(self, pointer: str) -> Place:
-        line, column = self.marks[pointer]
-        return Place(file=self.file, line=line, column=column)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.marks)
-
-    def __len__(self) -> int:
-        return len(self.marks)
 
 
 class Problem(Struct, frozen=True, kw_only=True, order=True):
@@ -131,38 +113,86 @@ class Held(Enum):
     MISSED = auto()  # its `notAfter` has passed
 
 
-class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
-    """One run that a manifest declares, with everything the wire carries."""
+class Terms(Numerous, frozen=True, kw_only=True, gc=False):
+    """What a manifest says once for all its runs. Many say the same, or nothing, and share it."""
 
-    name: str  # of the manifest, or of one run of a backfill: wind-march/2024-03-01/SITE=cn-01
-    revision: int
-    flow_id: int
-    trigger_time: EpochMs  # as it is sent; the digest has the same, unless the run was staggered
-    parameters: Parameters
-    digest: Digest
-    place: Place  # of the document in its file
-    places: Mapping[str, Place]  # of the fields that problems speak of, by JSON Pointer
+    revision: int = 1
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     description: str = ""
     suspend: bool = False
     not_after: EpochMs | None = None
     depends_on: tuple[str, ...] = ()  # runs or whole backfills that must have succeeded before
     matching: tuple[Match, ...] = ()  # items of `depends_on` that mean only some of their runs
-    after: str | None = None  # of a sequential backfill: the run whose success it waits for
     max_active: int | None = None  # how many of its manifest's runs may be under way at once
     stop_after: int | None = None  # how many runs of its manifest, failed for good, stop the rest
     cancel: bool = False
     retry: Retry | None = None
     duplicate_of: str | None = None
+    formerly: tuple[str, ...] = ()  # the names that its manifest had before
+    sensitive: frozenset[str] = frozenset()  # the parameters whose values only the wire may show
+    again: bool = False  # it may process dates that runs of the manifest have processed before
+    times: Times | None = None  # of its backfill; not compared when runs are
+
+
+_NO_TERMS = Terms()
+_OF_TERMS = frozenset(Terms.__struct_fields__)
+
+
+def _of_terms(read: "Callable[[Run], _Field]") -> "_Field":
+    """A field that a run has from its terms."""
+    return cast("_Field", property(read))
+
+
+_Field = TypeVar("_Field")
+
+
+class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
+    """One run that a manifest declares, with everything the wire carries.
+
+    There may be 100,000, and each field of its own takes eight bytes of each. So it shares its
+    terms with other runs, and its places are made on demand.
+    """
+
+    name: str  # of the manifest, or of one run of a backfill: wind-march/2024-03-01/SITE=cn-01
+    flow_id: int
+    trigger_time: EpochMs  # as it is sent; the digest has the same, unless the run was staggered
+    parameters: Parameters
+    digest: Digest
+    file: str  # that declares it, relative to the repository's root
+    marks: Marks  # of the document, and of the fields that problems speak of
+    terms: Terms = _NO_TERMS
+    after: str | None = None  # of a sequential backfill: the run whose success it waits for
     stagger: Stagger | None = None
     delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
     attempt: int = 1
     sequence: EpochMs | None = None  # sorts instead of trigger_time, where the newest starts first
-    formerly: tuple[str, ...] = ()  # the names that its manifest had before
     declared_as: str = ""  # its name in the manifest, where it is recorded under another one
-    sensitive: frozenset[str] = frozenset()  # the parameters whose values only the wire may show
-    again: bool = False  # it may process dates that runs of the manifest have processed before
-    times: Times | None = None  # of its backfill; not compared when runs are
+
+    revision = _of_terms(lambda run: run.terms.revision)
+    labels = _of_terms(lambda run: run.terms.labels)
+    description = _of_terms(lambda run: run.terms.description)
+    suspend = _of_terms(lambda run: run.terms.suspend)
+    not_after = _of_terms(lambda run: run.terms.not_after)
+    depends_on = _of_terms(lambda run: run.terms.depends_on)
+    matching = _of_terms(lambda run: run.terms.matching)
+    max_active = _of_terms(lambda run: run.terms.max_active)
+    stop_after = _of_terms(lambda run: run.terms.stop_after)
+    cancel = _of_terms(lambda run: run.terms.cancel)
+    retry = _of_terms(lambda run: run.terms.retry)
+    duplicate_of = _of_terms(lambda run: run.terms.duplicate_of)
+    formerly = _of_terms(lambda run: run.terms.formerly)
+    sensitive = _of_terms(lambda run: run.terms.sensitive)
+    again = _of_terms(lambda run: run.terms.again)
+    times = _of_terms(lambda run: run.terms.times)
+
+    def but(self, **fields: Any) -> Self:
+        """A copy with these fields replaced, its terms' among them."""
+        if _OF_TERMS.isdisjoint(fields):
+            return super().but(**fields)
+        told = {name: fields.pop(name) for name in _OF_TERMS & fields.keys()}
+        others = {name: value for name, value in told.items() if value != getattr(self, name)}
+        terms = self.terms.but(**others) if others else self.terms
+        return super().but(terms=terms, **fields)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):
@@ -170,13 +200,15 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
         mine, others = (msgspec.structs.astuple(run.but(times=None)) for run in (self, other))
         return mine == others
 
-    __hash__ = None  # type: ignore[assignment] # its places have none
+    __hash__ = None  # type: ignore[assignment] # its marks have none
 
     @property
     def id(self) -> RunId:
         """The run's identity in its environment."""
-        if self.revision == 1 and self.attempt == 1:  # what `run_id` gives, for nearly all runs
-            return RunId(self.name)
+        if (
+            self.terms.revision == 1 and self.attempt == 1
+        ):  # what `run_id` gives, for nearly all runs
+            return self.name  # type: ignore[return-value] # a call for each of a million look-ups
         return run_id(self.name, self.revision, self.attempt)
 
     @property
@@ -209,9 +241,9 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
 
         `also`: further names to hide, such as those that only the changed manifest calls sensitive.
         """
-        hidden = self.sensitive | also
-        if not hidden:
+        if not (self.terms.sensitive or also):
             return self.parameters
+        hidden = self.sensitive | also
         return tuple(
             (key, mask_value(value) if key in hidden else value) for key, value in self.parameters
         )
@@ -231,9 +263,16 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     def _is_missed(self, now: EpochMs | None) -> bool:
         return now is not None and self.not_after is not None and now > self.not_after
 
+    @property
+    def place(self) -> Place:
+        """Where the document begins that declares the run."""
+        line, column = self.marks[""]
+        return Place(file=self.file, line=line, column=column)
+
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document where the field was left out."""
-        return self.places.get(pointer, self.place)
+        line, column = self.marks.get(pointer) or self.marks[""]
+        return Place(file=self.file, line=line, column=column)
 
 
 class Declared(Struct, frozen=True, kw_only=True):

@@ -47,20 +47,17 @@ def after(instant: EpochMs, milliseconds: int) -> EpochMs:
 def a_run(name: str = "wind", **more: Any) -> Run:
     """A declared run in a file of its own; its digest follows from what it carries."""
     values: dict[str, Any] = {
-        "revision": 1,
         "flow_id": 3377,
         "trigger_time": EIGHT,
         "parameters": PARAMETERS,
-        "place": Place(file=f"triggers/{name}.yaml"),
-        "places": {
-            pointer: Place(file=f"triggers/{name}.yaml", line=line, column=3)
-            for line, pointer in enumerate(_POINTERS, start=2)
-        },
+        "file": f"triggers/{name}.yaml",
+        "marks": {"": (1, 1)} | {one: (line, 3) for line, one in enumerate(_POINTERS, start=2)},
     } | more
     values.setdefault(
         "digest", run_digest(values["flow_id"], values["trigger_time"], values["parameters"])
     )
-    return Run(name=name, **values)
+    own = {field: value for field, value in values.items() if field in Run.__struct_fields__}
+    return Run(name=name, **own).but(**values)
 
 
 def runs_apart(count: int, **more: Any) -> tuple[Run, ...]:

@@ -35,16 +35,13 @@ def a_member(name: str, minute: int, *depends_on: str, **more: object) -> Run:
     """A run at a minute of its own, with a place for each item of its `dependsOn`."""
     manifest = name.partition("/")[0]
     file = f"triggers/{manifest}.yaml"
-    places = {
-        f"/spec/dependsOn/{index}": Place(file=file, line=10 + index, column=5)
-        for index in range(len(depends_on))
-    }
+    marks = {f"/spec/dependsOn/{index}": (10 + index, 5) for index in range(len(depends_on))}
     return a_run(
         name,
         trigger_time=after(EIGHT, minute * MINUTE),
         depends_on=depends_on,
-        place=Place(file=file),
-        places=places,
+        file=file,
+        marks={"": (1, 1), **marks},
         **more,
     )
 
@@ -378,7 +375,8 @@ def item(problem: Problem, runs: Sequence[Run]) -> tuple[str, str]:
     """The manifest that the problem is about, and the name that its item refers to."""
     run = next(run for run in runs if run.place.file == problem.place.file)
     index = int(problem.pointer.rpartition("/")[2])
-    assert problem.place == run.places[problem.pointer]
+    assert problem.pointer in run.marks
+    assert problem.place == run.place_of(problem.pointer)
     assert f"spec.dependsOn[{index}]" in problem.message
     return run.manifest, run.depends_on[index]
 

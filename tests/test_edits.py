@@ -553,8 +553,7 @@ def together(*manifests: Declared) -> Declared:
     for one in manifests:
         for run in one.runs:
             file = f"triggers/{run.manifest}.yaml"
-            places = {pointer: replace(place, file=file) for pointer, place in run.places.items()}
-            runs.append(run.but(place=replace(run.place, file=file), places=places))
+            runs.append(run.but(file=file))
     return replace(manifests[0], runs=tuple(runs))
 
 

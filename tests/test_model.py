@@ -12,6 +12,7 @@ from reconciler.model import (
     Parameters,
     Place,
     Problem,
+    Terms,
     run_digest,
     run_id,
     run_name,
@@ -91,9 +92,18 @@ def test_the_wire_has_parameters_as_pairs_in_the_authors_order() -> None:
 
 
 def test_a_field_that_was_left_to_its_default_stands_where_its_document_does() -> None:
-    run = a_run("wind", places={"/spec/flowId": Place(file="triggers/wind.yaml", line=7)})
+    run = a_run("wind", marks={"": (1, 1), "/spec/flowId": (7, 1)})
     assert run.place_of("/spec/flowId").line == 7
     assert run.place_of("/spec/revision") == run.place
+
+
+def test_a_run_has_every_field_of_its_terms_and_shares_them_until_one_is_another() -> None:
+    run = a_run()
+    for name in Terms.__struct_fields__:
+        assert getattr(run, name) is getattr(run.terms, name), name
+    assert run.but(suspend=False, name="sun").terms is run.terms
+    assert run.but(suspend=True).suspend
+    assert not run.suspend
 
 
 @pytest.mark.parametrize("revision", [1, 3])

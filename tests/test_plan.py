@@ -1,5 +1,7 @@
 """The plan: every run once, with an action that can never start anything twice."""
 
+import hashlib
+import json
 from random import Random
 
 import msgspec
@@ -381,6 +383,9 @@ def test_there_is_work_while_a_run_is_to_be_started_or_looked_for(
 def test_the_digest_changes_with_the_work_and_with_nothing_else() -> None:
     base = planned(a_run())
     assert msgspec.structs.replace(base, at=NOW, commit="c" * 40).digest == base.digest
+    ours = msgspec.structs.replace(base, environment='prüf "1"')
+    content = [ours.environment, [[a.id, a.action, a.digest, a.trigger_time] for a in ours.runs]]
+    assert ours.digest == hashlib.sha256(json.dumps(content).encode()).hexdigest()
     different = [
         planned(a_run(parameters=OTHER)),
         planned(a_run("other")),

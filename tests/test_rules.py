@@ -113,7 +113,7 @@ def test_a_run_that_was_certainly_not_started_may_be_edited(outcome: type) -> No
 
 
 def test_labels_and_a_move_to_another_file_change_nothing() -> None:
-    moved = a_run(labels={"team": "wind"}, place=a_run("elsewhere").place, description="new")
+    moved = a_run(labels={"team": "wind"}, file=a_run("elsewhere").file, description="new")
     assert findings(moved, ledger=started(a_run())).problems == ()
 
 

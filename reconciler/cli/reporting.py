@@ -18,13 +18,13 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
 from reconciler.plan.outlook import Outlook
 from reconciler.render.grid import DATE, Axes
+from reconciler.render.status_json import statuses_json
 from reconciler.render.status_markdown import status_markdown
 from reconciler.render.status_row import outlook, urgent_exit_code
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
     status_text,
-    statuses_json,
 )
 from reconciler.schedule import schedule_runs
 from reconciler.schema.paths import quotable_text

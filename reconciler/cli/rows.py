@@ -1,7 +1,6 @@
 """The rows of `status` and `report`: what plan and ledger say of each run or attempt."""
 
 from collections import defaultdict
-from itertools import groupby
 from typing import assert_never
 
 import msgspec
@@ -19,7 +18,7 @@ from reconciler.model import (
     run_attempt,
     run_name,
 )
-from reconciler.plan import Action, Plan, Reason
+from reconciler.plan import Action, Plan, PlannedRun, Reason
 from reconciler.render.backfills import attempt_of, natural_order
 from reconciler.render.status_row import FullRow, StatusRow, SuccessRow, instance_url
 
@@ -54,22 +53,26 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[
         of_manifest[manifest_of(run_name(RunId(row.declared_as or row.run)))].append(row)
     found: list[StatusRow] = []
     for manifest in sorted(of_manifest, key=natural_order):
-        by_time = sorted(of_manifest[manifest], key=_time)
-        for _, alike in groupby(by_time, _time):
-            those = list(alike)
+        by_time: dict[EpochMs, list[StatusRow]] = defaultdict(list)
+        for row in of_manifest[manifest]:
+            by_time[row.trigger_time].append(row)
+        for time in sorted(by_time):
+            alike = by_time[time]
             found += (
-                sorted(those, key=lambda row: natural_order(row.run)) if len(those) > 1 else those
+                sorted(alike, key=lambda row: natural_order(row.run)) if len(alike) > 1 else alike
             )
     return found
 
 
-def _time(row: StatusRow) -> EpochMs:
-    return row.trigger_time
-
-
 def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
-    planned = {one.id: one for one in plan.runs}
-    runs = {first_attempt(one.id): one.run for one in plan.runs if one.run is not None}
+    planned: dict[RunId, PlannedRun] = {}  # those that are not done, and a code says why
+    runs: dict[RunId, Run] = {}
+    for one in plan.runs:
+        id_ = one.id
+        if one.code is not None:
+            planned[id_] = one
+        if one.run is not None:
+            runs[first_attempt(id_)] = one.run
     starts = len(plan.runs_of_action(Action.START))
     over = (
         f"{starts:,} runs to start are more than limits.maxRunsPerApply, {most:,}: an apply "
@@ -140,7 +143,8 @@ def _pending_row(run: Run) -> StatusRow:
 
 
 def _recorded_row(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> StatusRow:
-    claim = ledger.claims.get(record.claim) if record.claim else None
+    nonce = record.claim
+    claim = ledger.claims.get(nonce) if nonce else None
     is_early = max(record.until, record.trigger_time) > now
     is_renamed = run is not None and bool(run.declared_as)
     if (

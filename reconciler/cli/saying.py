@@ -44,7 +44,8 @@ class _Encoding(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write the text and return its length. Raises ReaderGoneError if nobody reads it."""
         try:
-            text.encode(self.encoding)
+            if not text.isascii():  # which each encoding has
+                text.encode(self.encoding)
         except UnicodeEncodeError:
             text = text.encode(self.encoding, _ESCAPED).decode(self.encoding)
         try:

@@ -69,7 +69,12 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made, max_segment_length(spec.get("matrix", {})))
     common = read_shared(manifest, bounds.sensitive)
-    runs = tuple(_runs(manifest, common, table, _starts(spec, table, slots)))
+    common["terms"] = common["terms"].but(
+        max_active=_whole_number(spec.get("maxActive")),
+        stop_after=_whole_number(spec.get("stopAfter", {}).get("failures")),
+        times=table,
+    )
+    runs = tuple(_runs(manifest, common, _starts(spec, table, slots)))
     notes = tuple(map(manifest.problem, backfill_notes(spec, table, slots)))
     return Expanded(runs=runs, notes=notes, made=made)
 
@@ -122,9 +127,7 @@ def _stagger_finding(start: _Start, stagger: Stagger, table: Timetable) -> Findi
     return Finding(path=("spec", "stagger"), code="range", words=words)
 
 
-def _runs(
-    manifest: Manifest, common: SharedFields, table: Timetable, starts: Sequence[_Start]
-) -> Iterator[Run]:
+def _runs(manifest: Manifest, common: SharedFields, starts: Sequence[_Start]) -> Iterator[Run]:
     name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
     newest_first = spec.get("order") == "descending"
     ends = starts[0].slot.base + starts[-1].slot.base
@@ -137,14 +140,11 @@ def _runs(
                 **common,
                 name=own,
                 after=before.get(own),
-                max_active=_whole_number(spec.get("maxActive")),
-                stop_after=_whole_number(spec.get("stopAfter", {}).get("failures")),
                 trigger_time=base,
                 parameters=combination.parameters,
                 digest=run_digest(common["flow_id"], base, combination.parameters),
                 stagger=start.stagger,
                 sequence=EpochMs(ends - base) if newest_first else None,
-                times=table,
             )
 
 

@@ -7,7 +7,7 @@ from sys import intern
 from typing import Any, Protocol, TypedDict
 
 from reconciler.enos.statuses import FAILED_BY_ITSELF
-from reconciler.model import EpochMs, Match, Parameters, Place, Problem, Retry, Run
+from reconciler.model import EpochMs, Marks, Match, Parameters, Place, Problem, Retry, Run, Terms
 from reconciler.numerous import Numerous
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
@@ -25,7 +25,7 @@ _PLACED_FIELDS = (
     *("flowId", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
     *("stagger", "matrix", "revision", "duplicateOf", "formerly"),
 )
-# The fields that rules point at: a place is kept for each that the manifest has.
+# The fields that rules point at: a mark is kept for each that the manifest has.
 _PLACED = tuple((name, ("spec", name), f"/spec/{name}") for name in _PLACED_FIELDS)
 
 
@@ -43,8 +43,8 @@ class Manifest(Protocol):
     def place(self, path: Path, where: Where = "value") -> Place:
         """The place of the value at the path."""
 
-    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Mapping[str, Place]:
-        """The places of the paths that `paths` finds in the value, by the names that it gives them.
+    def marks(self, paths: Callable[[Any], Mapping[str, Path]]) -> Marks:
+        """Where the paths that `paths` finds in the value stand, by the names that it gives them.
 
         `paths` may look at nothing but the keys in the value and the lengths of its lists.
         """
@@ -71,30 +71,13 @@ class NotExpandedError(Exception):
         self.made = made  # runs that were counted until then
 
 
-class RareFields(TypedDict):
-    """The fields that all runs of a manifest share, and that few manifests set."""
-
-    revision: int
-    suspend: bool
-    not_after: EpochMs | None
-    duplicate_of: str | None
-    depends_on: tuple[str, ...]
-    matching: tuple[Match, ...]
-    retry: Retry | None
-    cancel: bool
-    again: bool
-    formerly: tuple[str, ...]
-
-
-class SharedFields(RareFields):
-    """All fields that the runs of a manifest share."""
+class SharedFields(TypedDict):
+    """The fields that all runs of a manifest share."""
 
     flow_id: int
-    place: Place
-    places: Mapping[str, Place]
-    labels: Mapping[str, str]
-    description: str
-    sensitive: frozenset[str]
+    file: str
+    marks: Marks
+    terms: Terms
 
 
 def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> SharedFields:
@@ -103,19 +86,32 @@ def read_shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> SharedFie
     `patterns` match the names of parameters that are sensitive in every manifest.
     """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
+    terms = _plain_terms(
+        tuple(metadata.get("labels", {}).items()),
+        metadata.get("description", ""),
+        sensitive_names(spec, patterns),
+    )
     return SharedFields(
-        **(_NOTHING if spec.keys() <= _COMMON else _read_rare_fields(spec)),
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
-        place=manifest.place(()),
-        places=manifest.places(_paths_by_pointer),
-        labels=read_labels(tuple(metadata.get("labels", {}).items())),
-        description=metadata.get("description", ""),
-        sensitive=sensitive_names(spec, patterns),
+        file=manifest.file,
+        marks=manifest.marks(_marked_paths),
+        terms=terms if spec.keys() <= _PLAIN else _read_terms(spec, terms),
     )
 
 
-def _read_rare_fields(spec: Mapping[str, Any]) -> RareFields:
-    return RareFields(
+@lru_cache(maxsize=4_096)  # many manifests say no more, and share it
+def _plain_terms(
+    labels: tuple[tuple[str, str], ...], description: str, sensitive: frozenset[str]
+) -> Terms:
+    return Terms(labels=read_labels(labels), description=description, sensitive=sensitive)
+
+
+def _read_terms(spec: Mapping[str, Any], plain: Terms) -> Terms:
+    """All terms of a manifest; `plain`: those that it has besides its `spec`."""
+    return Terms(
+        labels=plain.labels,
+        description=plain.description,
+        sensitive=plain.sensitive,
         revision=int(spec.get("revision", 1)),
         suspend=spec.get("suspend", False),
         not_after=check_instant(read_instant(spec["notAfter"]), _NOT_AFTER)
@@ -197,10 +193,10 @@ def _retry(value: Mapping[str, Any]) -> Retry:
     return Retry(max=int(value["max"]), on=frozenset(value.get("on", FAILED_BY_ITSELF)))
 
 
-def _paths_by_pointer(value: Mapping[str, Any]) -> dict[str, Path]:
-    """The paths that the rules may point at, by JSON Pointer."""
+def _marked_paths(value: Mapping[str, Any]) -> dict[str, Path]:
+    """The document's path, and those that the rules may point at, by JSON Pointer."""
     spec = value["spec"]
-    paths: dict[str, Path] = {"/metadata/name": ("metadata", "name")}
+    paths: dict[str, Path] = {"": (), "/metadata/name": ("metadata", "name")}
     paths |= {pointer_: path for name, path, pointer_ in _PLACED if name in spec}
     for index, item in enumerate(spec.get("dependsOn", ())):
         keys = () if isinstance(item, str) else item["match"]
@@ -212,14 +208,8 @@ def _paths_by_pointer(value: Mapping[str, Any]) -> dict[str, Path]:
     return paths
 
 
-_COMMON = {
-    "flowId",
-    "triggerTime",
-    "businessDate",
-    "at",
-    "parameters",
-}  # none is in `RareFields`
-_NOTHING = _read_rare_fields({})
+# None of these says anything of the terms; `sensitive` is read by itself.
+_PLAIN = {"flowId", "triggerTime", "businessDate", "at", "parameters", "sensitive"}
 
 SENSITIVE = (
     *("*PASSWORD*", "*PASSWD*", "*SECRET*", "*TOKEN", "*CREDENTIAL*"),

@@ -9,7 +9,7 @@ finds runs by their digests, keep the text of each digest.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, repeat
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 
@@ -50,7 +50,8 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
         self.digests = "".join(digests)
         try:
             self.flows = array("q", flows)
-            self.times = array("q", [one.trigger_time for one in claimed])
+            times = array("q", [one.trigger_time for one in claimed])
+            self.times = cast("Sequence[EpochMs]", times)
             self.staggers = array("q", staggers) if any(staggers) else None
         except OverflowError:
             raise ValueError("a number of more than 64 bits") from None
@@ -66,7 +67,7 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
         index = self.indexes[run]
         return ClaimedRun(
             digest=self.digest(index),
-            trigger_time=EpochMs(self.times[index]),
+            trigger_time=self.times[index],
             flow_id=self.flows[index],
             stagger=self.staggers[index] if self.staggers is not None else 0,
         )
@@ -133,7 +134,7 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
 
     @property
     def trigger_time(self) -> EpochMs:  # noqa: D102 - as in a full record, and so below
-        return EpochMs(self.claimed.times[self.index])
+        return self.claimed.times[self.index]
 
     @property
     def flow_id(self) -> int:  # noqa: D102

@@ -31,7 +31,7 @@ from reconciler.manifest.document import Document
 from reconciler.manifest.scalars import Rule, core_value
 from reconciler.manifest.text import decode_text, line_start
 from reconciler.manifest.yaml import read_document_events
-from reconciler.model import Place, Places, Problem, Source
+from reconciler.model import Marks, Place, Problem, Source
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path
 
@@ -60,7 +60,7 @@ class Blueprint(Struct, kw_only=True):
     plain: Sequence[int]  # indexes of the scalars that `core_value` reads
     fixed: Sequence[Any]  # the scalars that never differ
     plan: Sequence[Callable[[_Made], Any]]  # each makes one mapping or list of values made before
-    layouts: dict[Any, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    layouts: dict[Any, Marks] = field(default_factory=dict)
     places: dict[tuple[Path, Where], Place] = field(default_factory=dict)  # in the learned file
 
     def read(self, text: str, file: str) -> "Likeness | None":
@@ -94,12 +94,12 @@ class Likeness(Struct, kw_only=True):
             place = places[path, where] = self.blueprint.learned.place(path, where)
         return Place(file=self.file, line=place.line, column=place.column)
 
-    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Places:
-        """The places of the paths, which depend only on keys and the lengths of lists."""
+    def marks(self, paths: Callable[[Any], Mapping[str, Path]]) -> Marks:
+        """Where the paths stand, which depends only on keys and the lengths of lists."""
         marks = self.blueprint.layouts.get(paths)
         if marks is None:
-            marks = self.blueprint.layouts[paths] = self.blueprint.learned.places(paths).marks
-        return Places(self.file, marks)
+            marks = self.blueprint.layouts[paths] = self.blueprint.learned.marks(paths)
+        return marks
 
     def problem(self, finding: Finding) -> Problem:
         """The finding at its place."""

@@ -12,7 +12,7 @@ from reconciler.manifest.build import Built, build
 from reconciler.manifest.scalars import Verbatim
 from reconciler.manifest.text import TextMark, UnreadableError, place_of
 from reconciler.manifest.yaml import read_document_events
-from reconciler.model import Place, Places, Problem, Source
+from reconciler.model import Marks, Place, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path
 
@@ -46,10 +46,10 @@ class Document(Struct, frozen=True, kw_only=True):
             value = value[part]
         return place_of(mark, self.file)
 
-    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Places:
-        """The places of the paths that `paths` finds in the value, by the names that it gives."""
+    def marks(self, paths: Callable[[Any], Mapping[str, Path]]) -> Marks:
+        """Where the paths that `paths` finds in the value stand, by the names that it gives."""
         found = {name: self.place(path) for name, path in paths(self.value).items()}
-        return Places(self.file, {name: (at.line, at.column) for name, at in found.items()})
+        return {name: (at.line, at.column) for name, at in found.items()}
 
     def problems(self, schema: SchemaName) -> list[Problem]:
         """What is wrong with the document: as YAML, and by the schema.

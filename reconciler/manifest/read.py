@@ -167,7 +167,7 @@ def _group_by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
     if len(runs) == 1:
         yield runs
         return
-    for _, group in groupby(runs, key=lambda run: (run.manifest, run.place)):
+    for _, group in groupby(runs, key=lambda run: (run.manifest, run.marks[""])):
         yield tuple(group)
 
 
@@ -177,7 +177,7 @@ def _content(runs: Sequence[Run]) -> list[tuple[object, ...]]:
 
 
 def _run_content(run: Run) -> tuple[object, ...]:
-    rest = run.but(place=Place(file=""), places={}, retry=None, times=None)
+    rest = run.but(file="", marks={}, retry=None, times=None)
     retry = (run.retry.max, *sorted(run.retry.on)) if run.retry else ()
     return run.id, run.digest, repr(rest), repr(retry)
 

@@ -16,6 +16,7 @@ from reconciler.model import (
     Declared,
     Run,
     RunId,
+    Terms,
     first_attempt,
     run_id,
     run_name,
@@ -39,14 +40,18 @@ class Kind(StrEnum):
 _ASIDE = frozenset(
     {
         *("name", "revision", "attempt", "formerly", "declared_as"),  # which run it is
-        *("place", "places", "labels", "description", "sensitive", "times"),  # how it is shown
+        *("file", "marks", "labels", "description", "sensitive", "times"),  # how it is shown
+        "terms",  # whose fields are listed one by one
         *("digest", "stagger", "delay", "sequence"),  # others say the same, or only the order
         "again",  # decides only whether a problem is reported
     }
 )
 # The fields of a run that decide whether and how it is started: a new one does until it is put
 # aside. A change tells of them, in words and in JSON.
-FIELDS = tuple(name for name in Run.__struct_fields__ if name not in _ASIDE)
+_EVERY = [*Run.__struct_fields__, *Terms.__struct_fields__]
+_EVERY.remove("after")  # documents have it beside what else a run waits for
+_EVERY.insert(_EVERY.index("matching") + 1, "after")
+FIELDS = tuple(name for name in _EVERY if name not in _ASIDE)
 
 
 def document_name(field: str) -> str:

@@ -176,13 +176,13 @@ def _succeeded_run(run: Run, context: Context) -> PlannedRun | None:
     A shortcut with the same result as `_declared_run`, which asks much that cannot matter here: no
     attempt follows, and only two of the findings apply.
     """
-    id_, findings = run.id, context.findings
-    record = context.ledger.records.get(id_)
+    id_, findings, ledger = run.id, context.findings, context.ledger
+    record = ledger.records.get(id_)
     if (
         record is None
         or record.phase is not Phase.SUCCEEDED
         or record.error is not None
-        or id_ in context.ledger.retried
+        or id_ in ledger.retried
         or id_ in findings.changed
         or id_ in findings.duplicates
     ):

@@ -10,7 +10,7 @@ from datetime import tzinfo
 import msgspec
 from msgspec import Struct
 
-from reconciler.model import EpochMs, Run
+from reconciler.model import EpochMs, Run, Terms
 from reconciler.plan.changes import Change, document_name
 from reconciler.render.words import clock_time
 
@@ -73,7 +73,9 @@ def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
 
 
 _TIMES = frozenset(
-    one.name for one in msgspec.structs.fields(Run) if one.type in {EpochMs, EpochMs | None}
+    one.name
+    for one in (*msgspec.structs.fields(Run), *msgspec.structs.fields(Terms))
+    if one.type in {EpochMs, EpochMs | None}
 )
 _TITLES = {"flow_id": "flow", "trigger_time": "trigger time"}  # else as in the manifest
 

@@ -63,33 +63,35 @@ def json_pieces(value: Any) -> Iterator[str]:
     """
     rest = ""
     for piece in chain(_pieces(value), ("\n",)):
-        lines, feed, rest = (rest + piece).rpartition("\n")
-        if feed:
-            yield without_harm(lines) + feed
+        text = rest + piece
+        end = text.rfind("\n") + 1
+        if end:
+            yield without_harm(text[:end])
+        rest = text[end:]
 
 
 _AT_ONCE = 500  # rows
 _STEP = "  "
 
 
-def _pieces(value: Any, margin: str = "") -> Iterator[str]:
-    inside = margin + _STEP
+def _pieces(value: Any, depth: int = 0) -> Iterator[str]:
+    margin, inside = "\n" + _STEP * depth, "\n" + _STEP * (depth + 1)
     if isinstance(value, MadeRows) and value:
         parts = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
         # Without the brackets of each part, which are on lines of their own.
-        texts = (_indent_value(margin, part)[1 : -len(margin) - 2] for part in parts)
-        yield from _join_members("[", texts, "\n" + margin + "]")
+        texts = (_format_value(part, depth)[1 : -len(margin) - 1] for part in parts)
+        yield from _join_members("[", texts, margin + "]")
     elif isinstance(value, dict) and any(map(_is_long, value.values())):
         members = (
-            chain(("\n" + inside + _format_value(key) + ": ",), _pieces(one, inside))
+            chain((inside + _format_value(key) + ": ",), _pieces(one, depth + 1))
             for key, one in value.items()
         )
-        yield from _join_members("{", members, "\n" + margin + "}")
+        yield from _join_members("{", members, margin + "}")
     elif isinstance(value, list) and any(map(_is_long, value)):
-        members = (chain(("\n" + inside,), _pieces(one, inside)) for one in value)
-        yield from _join_members("[", members, "\n" + margin + "]")
+        members = (chain((inside,), _pieces(one, depth + 1)) for one in value)
+        yield from _join_members("[", members, margin + "]")
     else:
-        yield _indent_value(margin, [] if isinstance(value, MadeRows) else value)
+        yield _format_value([] if isinstance(value, MadeRows) else value, depth)
 
 
 def _join_members(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[str]:
@@ -108,14 +110,18 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, MadeRows) or (isinstance(value, list) and any(map(_is_long, value)))
 
 
-def _indent_value(margin: str, value: Any) -> str:
-    """The value as JSON with all lines but the first indented by `margin`."""
-    text = _format_value(value)
-    return text.replace("\n", "\n" + margin) if margin else text
+def _format_value(value: Any, depth: int = 0) -> str:
+    """The value as JSON with all lines but the first indented by so many steps.
 
-
-def _format_value(value: Any) -> str:
+    It is formatted inside as many lists, which takes less time than to indent each line.
+    """
+    for _ in range(depth):
+        value = [value]
     try:
-        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+        text = msgspec.json.format(msgspec.json.encode(value), indent=len(_STEP)).decode()
     except UnicodeEncodeError:  # lone surrogates, as in a file name; Python's slow encoder can
-        return json.dumps(value, ensure_ascii=False, indent=2)
+        text = json.dumps(value, ensure_ascii=False, indent=len(_STEP))
+    # Each list adds its bracket and a line feed at both ends, and what they and the value are
+    # indented by.
+    begin, end = depth * (depth + 3), depth * (depth + 1)
+    return text[begin : len(text) - end]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.ledger import Record
-from reconciler.model import Retry, Run, backfill_of, wire_parameters
+from reconciler.model import Retry, Run, Terms, backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import FIELDS, Change, document_name
 from reconciler.plan.review import NO_REVIEW, Compared, Review
-from reconciler.plan.values import find_awaited
+from reconciler.plan.values import BriefPlanned, find_awaited
 from reconciler.refused import Refused
 from reconciler.render.backfills import attempt_of
 from reconciler.render.json_output import MadeRows, environments_document, wire_form
@@ -51,28 +51,32 @@ def _warnings(review: Review) -> list[Refused]:
 
 
 def _run_json(run: PlannedRun) -> dict[str, Any]:
-    id_, declared, place = run.id, run.run, run.place
+    declared, record = run.run, run.record
+    # Where a brief one takes it from: with a hundred thousand, the way through it counts.
+    told, decided = (run.run, run.decision) if isinstance(run, BriefPlanned) else (run, run)
+    id_, place = told.id, told.place
+    terms = declared.terms if declared is not None else Terms()
     return {
         "run": id_,
         "backfill": backfill_of(id_),
         "attempt": attempt_of(id_),
-        "action": run.action,
-        "reason": run.reason,
-        "flowId": run.flow_id,
-        "triggerTime": run.trigger_time,
+        "action": decided.action,
+        "reason": decided.reason,
+        "flowId": told.flow_id,
+        "triggerTime": told.trigger_time,
         "parameters": wire_form(run.parameters),
         "file": place and place.file,
         "line": place and place.line,
-        "digest": run.digest,
-        "labels": dict(run.labels),
-        "instance": run.instance,
-        "dependsOn": list(declared.depends_on) if declared else [],
-        "match": match_json(declared) if declared else {},
+        "digest": told.digest,
+        "labels": told.labels,
+        "instance": record.instance if record is not None else None,
+        "dependsOn": list(terms.depends_on),
+        "match": match_json(terms) if terms.matching else {},
         "after": declared and declared.after,
-        "waitsFor": list(run.waits_for),
-        "blocked": run.blocked,
-        "refused": run.refused,
-        "warning": run.warning,
+        "waitsFor": list(decided.waits_for),
+        "blocked": decided.blocked,
+        "refused": decided.refused,
+        "warning": decided.warning,
     }
 
 
@@ -122,7 +126,7 @@ def _field_json(run: Run, name: str, hidden: frozenset[str]) -> object:
         case "parameters":
             return wire_parameters(run.shown_parameters(hidden))
         case "matching":
-            return match_json(run)
+            return match_json(run.terms)
         case "retry":
             return _retry_json(run.retry)
         case _:
@@ -130,9 +134,9 @@ def _field_json(run: Run, name: str, hidden: frozenset[str]) -> object:
             return list(value) if isinstance(value, tuple) else value
 
 
-def match_json(run: Run) -> dict[str, list[str]]:
+def match_json(terms: Terms) -> dict[str, list[str]]:
     """By name in `dependsOn`, the keys whose values must agree for a run of that name to count."""
-    return {name: list(one.keys) for one in run.matching for name in one.names}
+    return {name: list(one.keys) for one in terms.matching for name in one.names}
 
 
 def _retry_json(retry: Retry | None) -> dict[str, Any] | None:

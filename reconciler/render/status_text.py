@@ -1,16 +1,11 @@
-"""What the ledger says of runs, as text and as JSON, and all that is known of one run."""
+"""What the ledger says of runs, as text, and all that is known of one run."""
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from functools import lru_cache, partial
-from typing import Any
 
 from reconciler.ledger import RunState
 from reconciler.ledger.events import WHY
-from reconciler.model import EpochMs, backfill_of, manifest_of, run_name
 from reconciler.plan.outlook import Outlook
-from reconciler.render.backfills import attempt_of
-from reconciler.render.json_output import MadeRows, environments_document, json_pieces, wire_form
 from reconciler.render.layout import Screen, join_lines
 from reconciler.render.safe import escape_line, escape_message
 from reconciler.render.seen import Fact, evidence_facts
@@ -32,7 +27,6 @@ from reconciler.render.words import (
     status_words,
     zone_name,
 )
-from reconciler.times import business_date
 
 _LABEL_WIDTH = 15
 _UNDECLARED = "no longer declared"
@@ -143,66 +137,7 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
     yield denied
 
 
-__all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]
-
-
-def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> Iterator[str]:
-    """The JSON document in pieces. One environment, with its zone, as it is; several in a list."""
-    found = [
-        {"version": 1, "environment": environment, "runs": MadeRows(rows, partial(_row_json, zone))}
-        for environment, zone, rows in statuses
-    ]
-    return json_pieces(environments_document(found))
-
-
-def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
-    run, time, parameters, place = one.run, one.trigger_time, one.parameters, one.place
-    return {
-        "run": run,
-        "backfill": backfill_of(run),
-        "attempt": attempt_of(run),
-        "state": one.state,
-        "flowId": one.flow_id,
-        "triggerTime": time,
-        "businessDate": _date(time, zone),
-        "reason": one.reason and _reason(one.reason, one.why),
-        "waitsFor": list(one.waits_for),
-        "parameters": None if parameters is None else wire_form(parameters),
-        "declaredAs": one.declared_as,
-        "manifest": manifest_of(run_name(run)),
-        "file": place and place.file,
-        "line": place and place.line,
-        "flowInstanceId": one.instance,
-        "instanceUrl": one.instance_url,
-        "claimedAt": one.claimed_at,
-        "triggeredAt": one.triggered_at,
-        "status": one.status,
-        "cancelled": one.cancelled,
-        "error": one.error,
-        "starts": [
-            {"claim": start.claim, "flowInstanceId": start.instance} for start in one.starts
-        ],
-        "startedTwice": one.started_twice,
-        "labels": dict(one.labels),
-        "claim": one.claim,
-        "claimedBy": one.by,
-        "claimedUntil": one.until,
-        "evidence": one.evidence,
-    }
-
-
-# Cached because many runs share a trigger time.
-@lru_cache(maxsize=16_384)
-def _date(time: EpochMs, zone: tzinfo) -> str:
-    return business_date(time, zone).isoformat()
-
-
-def _reason(code: str, words: str) -> str:
-    """The code, and what `words` say beyond it."""
-    plain = code.replace("-", " ")
-    for known in (f"{plain}: ", f"{plain} "):
-        words = words.removeprefix(known)
-    return code if words == plain else f"{code}: {words}"
+__all__ = ["StatusRow", "status_detail_text", "status_text"]
 
 
 def status_text(

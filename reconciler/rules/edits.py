@@ -91,7 +91,7 @@ def _date_of(name: str) -> date | None:
 
 
 def _moved_months_note(run: Run, days: list[date], recorded: int) -> Problem:
-    field = next(one for one in ("businessDates", "triggerTimes") if f"/spec/{one}" in run.places)
+    field = next(one for one in ("businessDates", "triggerTimes") if f"/spec/{one}" in run.marks)
     counted_from = run.times.counted_from if run.times else None
     are = "recorded run is on a day" if recorded == 1 else "recorded runs are on days"
     shown = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}"

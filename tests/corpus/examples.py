@@ -81,5 +81,5 @@ def _shown(run: Run) -> dict[str, Any]:
         "parameters": dict(run.parameters),
         **{name: value for name, value in optional.items() if value},
         "digest": run.digest,
-        "places": {pointer: str(place) for pointer, place in run.places.items()},
+        "places": {pointer: str(run.place_of(pointer)) for pointer in run.marks if pointer},
     }

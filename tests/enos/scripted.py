@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.client import EnosGateway, open_gateway
-from reconciler.model import EpochMs, Parameters, Place, Run, run_digest
+from reconciler.model import EpochMs, Parameters, Run, run_digest
 
 ACCESS_KEY = "access-key-6f1c"
 SECRET_KEY = "secret-key-93ab"
@@ -236,13 +236,12 @@ def run(parameters: Parameters = (("REPLACE", "ddee"),)) -> Run:
     trigger_time = EpochMs(1_574_385_824_000)
     return Run(
         name="wind",
-        revision=1,
         flow_id=3377,
         trigger_time=trigger_time,
         parameters=parameters,
         digest=run_digest(3377, trigger_time, parameters),
-        place=Place(file="triggers/wind.yaml"),
-        places={},
+        file="triggers/wind.yaml",
+        marks={"": (1, 1)},
     )
 
 

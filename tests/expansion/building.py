@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.expansion import MOST_RUNS, Bounds, Expanded, expand
-from reconciler.model import EpochMs, Place, Problem, Run
+from reconciler.model import EpochMs, Marks, Place, Problem, Run
 from reconciler.schema import Finding, Where, validate
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_zone, zoned_time
@@ -39,16 +39,17 @@ CHANGES = [
 
 
 class Stub(Struct, frozen=True, kw_only=True):
-    """A manifest that knows the place of everything: the line is the depth of the path."""
+    """A manifest that knows the place of everything: the line is what its pointer says in bytes."""
 
     value: Any
     file: str = "wind.yaml"
 
     def place(self, path: Path, where: Where = "value") -> Place:
-        return Place(file=f"{self.file}{pointer(path)}", line=1 + len(path), column=len(where))
+        return Place(file=self.file, line=_line_of(pointer(path)), column=len(where))
 
-    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Mapping[str, Place]:
-        return {name: self.place(path) for name, path in paths(self.value).items()}
+    def marks(self, paths: Callable[[Any], Mapping[str, Path]]) -> Marks:
+        found = {name: self.place(path) for name, path in paths(self.value).items()}
+        return {name: (at.line, at.column) for name, at in found.items()}
 
     def problem(self, finding: Finding) -> Problem:
         return Problem(
@@ -57,6 +58,10 @@ class Stub(Struct, frozen=True, kw_only=True):
             pointer=finding.pointer,
             message=finding.message,
         )
+
+
+def _line_of(pointed: str) -> int:
+    return int.from_bytes(pointed.encode())
 
 
 def backfill(spec: Mapping[str, Any], *, name: str = NAME) -> Stub:

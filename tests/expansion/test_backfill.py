@@ -82,7 +82,7 @@ def test_what_a_retry_is_for_is_failure_unless_it_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize("times", [{"businessDates": DATES}, {"triggerTimes": HOURS}])
-def test_problems_find_their_fields_and_all_runs_share_one_set_of_places(
+def test_problems_find_their_fields_and_all_runs_share_what_they_have_in_common(
     times: dict[str, Any],
 ) -> None:
     spec = {
@@ -95,14 +95,17 @@ def test_problems_find_their_fields_and_all_runs_share_one_set_of_places(
     }
     found = runs(spec)
     (name,) = times
+    stub = backfill(spec)
     for pointer in (
         *("/metadata/name", "/spec/flowId", f"/spec/{name}", "/spec/matrix", "/spec/stagger"),
         *("/spec/dependsOn/0", "/spec/dependsOn/1", "/spec/duplicateOf", "/spec/revision"),
     ):
-        assert found[0].place_of(pointer).file == f"wind.yaml{pointer}"
-    assert found[0].place_of("/spec/triggerTime").file == f"wind.yaml/spec/{name}"
-    assert {id(run.places) for run in found} == {id(found[0].places)}
-    assert {id(run.place) for run in found} == {id(found[0].place)}
+        path = tuple(int(part) if part.isdigit() else part for part in pointer.split("/")[1:])
+        assert found[0].place_of(pointer) == stub.place(path)
+    assert found[0].place_of("/spec/triggerTime") == stub.place(("spec", name))
+    assert found[0].place == found[0].place_of("/spec/suspend") == stub.place(())
+    assert {id(run.marks) for run in found} == {id(found[0].marks)}
+    assert {id(run.terms) for run in found} == {id(found[0].terms)}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
 from reconciler.manifest.packing import UnpackError, pack, unpack
-from reconciler.model import Digest, EpochMs, Place, Places, Problem, Run, Source
+from reconciler.model import Digest, EpochMs, Place, Problem, Run, Source, Terms
 from reconciler.times import parse_zone
 from tests.corpus.examples import ZONE, examples, source
 
@@ -69,7 +69,7 @@ spec:
 _UNPACKED = {
     *("after", "max_active", "stop_after", "stagger", "sequence", "times"),  # a backfill's
     *("delay", "attempt", "declared_as"),  # which no file says
-    *("place", "places", "retry", "matching", "sensitive"),  # that the test above has
+    *("file", "marks", "terms", "retry", "matching", "sensitive"),  # that the test above has
 }
 _PACKED = [bool, int, str, EpochMs, Digest, str | None, EpochMs | None, tuple[str, ...]]
 _OTHER: dict[type, object] = {bool: True, int: 7, str: "x", tuple: ("a", "b"), type(None): "x"}
@@ -80,7 +80,7 @@ def test_a_field_that_is_new_is_packed_as_well() -> None:
     result = read_file(source(next(one for one in EXAMPLES if one.stem == "business-date")), ZONE)
     run = result.runs[0]
     special: dict[str, object] = {"parameters": (("K", "v"),), "labels": {"team": "wind"}}
-    for field in msgspec.structs.fields(Run):
+    for field in (*msgspec.structs.fields(Run), *msgspec.structs.fields(Terms)):
         if field.name in _UNPACKED:
             continue
         assert field.name in special or field.type in _PACKED, field.name
@@ -104,9 +104,8 @@ def test_runs_share_what_they_have_in_common_after_they_were_packed() -> None:
     found = list(unpack(pack(results)))
     assert found == results
     one, two = (result.runs[0] for result in found)
-    assert isinstance(one.places, Places)
-    assert isinstance(two.places, Places)
-    assert one.places.marks is two.places.marks
+    assert one.marks is two.marks
+    assert one.terms is two.terms
     assert one.parameters[0] is two.parameters[0]
 
 
@@ -119,3 +118,10 @@ def test_what_is_packed_under_a_name_that_no_trigger_has_is_not_believed(name: s
     assert packed.count(usual) == 1
     with pytest.raises(UnpackError):
         list(unpack(packed.replace(usual, msgspec.msgpack.encode(name))))
+
+
+def test_what_is_packed_without_the_place_of_its_document_is_not_believed() -> None:
+    result = read_file(source(next(one for one in EXAMPLES if one.stem == "business-date")), ZONE)
+    unplaced = result.but(runs=(result.runs[0].but(marks={"/spec/flowId": (3, 3)}),))
+    with pytest.raises(UnpackError):
+        list(unpack(pack([unplaced])))

@@ -4,8 +4,9 @@ import pytest
 
 from reconciler.ledger import RunState
 from reconciler.model import InstanceId
+from reconciler.render.status_json import statuses_json
 from reconciler.render.status_row import instance_url
-from reconciler.render.status_text import status_detail_text, statuses_json
+from reconciler.render.status_text import status_detail_text
 from tests.render.values import SHANGHAI, a_row
 
 TEMPLATE = "https://enos.example.test/flows/{flowId}/instances/{flowInstanceId}"

@@ -12,12 +12,12 @@ from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
 from reconciler.model import EpochMs, InstanceId, Nonce, Place, RunId
 from reconciler.plan import Reason
+from reconciler.render.status_json import statuses_json
 from reconciler.render.status_markdown import status_markdown
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
     status_text,
-    statuses_json,
 )
 from tests.render.values import (
     EIGHT,

@@ -9,11 +9,14 @@ from reconciler.cli.rows import status_rows, with_gateway
 from reconciler.ledger import Event, Ledger
 from reconciler.model import EpochMs, Run
 from reconciler.plan import make_plan
+from reconciler.render.status_json import statuses_json
 from reconciler.render.status_row import FullRow, StatusRow, SuccessRow
+from reconciler.times import parse_zone
 from tests.apply.service import with_gateway as an_environment
 from tests.building import a_claim, a_ledger, a_run, a_triggered, an_observed, declared
 from tests.ledger.histories import LATER, RUNS, histories
 
+ZONE = parse_zone("GMT+8")
 URL = "https://enos.example.test/{flowId}/{flowInstanceId}"
 MANY = {"labels": {"team": "wind"}, "suspend": True}
 
@@ -37,6 +40,10 @@ def told(row: StatusRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in (*FullRow.__struct_fields__, "is_declared")}
 
 
+def as_json(row: StatusRow) -> str:
+    return "".join(statuses_json([("prod", ZONE, [row])]))
+
+
 @given(
     histories(),
     st.sampled_from([{}, {"cancel": True}, MANY, {"revision": 2}]),
@@ -52,6 +59,7 @@ def test_a_row_says_what_a_row_of_a_full_record_says(
     assert found == expected
     for row, full in zip(found, expected, strict=True):
         assert told(row) == told(full)
+        assert as_json(row) == as_json(full)
 
 
 @pytest.mark.parametrize("more", [{}, {"cancel": True}, MANY, {"sensitive": frozenset({"MODE"})}])
@@ -63,6 +71,7 @@ def test_so_it_does_of_a_run_that_has_succeeded(more: dict[str, object]) -> None
         (row,), (full,) = rows_of(ledger, *runs), rows_of(in_full(ledger), *runs)
         assert (type(row), type(full)) == (SuccessRow, FullRow)
         assert told(row) == told(full)
+        assert as_json(row) == as_json(full)
 
 
 def test_the_row_of_a_run_that_has_succeeded_is_made_when_it_is_asked() -> None:

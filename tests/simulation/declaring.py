@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
+from reconciler.model import EpochMs, Parameters, Retry, Run, Stagger, run_digest
 from tests.simulation.clock import DAY_MS, MINUTE_MS, START
 
 BAD_ENDS = ("FAIL", "TIMEOUT", "CANCEL", "INTERNAL_ERROR", "SKIP")
@@ -53,13 +53,12 @@ def declared_runs(rng: random.Random, *, same_minute: bool) -> tuple[Run, ...]:
     if originals and rng.random() < 0.15:
         original = rng.choice(originals)
         depends_on = _depends_on(rng, runs)
-        place = Place(file="triggers/duplicate.yaml")
         runs.append(
             original.but(
                 name="duplicate",
                 duplicate_of=original.name,
                 depends_on=depends_on,
-                place=place,
+                file="triggers/duplicate.yaml",
             )
         )
     return tuple(runs)
@@ -92,15 +91,13 @@ def _run(
 ) -> Run:
     return Run(
         name=name,
-        revision=1,
         flow_id=flow_id,
         trigger_time=time,
         parameters=parameters,
         digest=run_digest(flow_id, time, parameters),
-        place=Place(file=file),
-        places={},
-        **more,
-    )
+        file=file,
+        marks={"": (1, 1)},
+    ).but(**more)
 
 
 def revised(run: Run, *, anew: bool) -> Run:

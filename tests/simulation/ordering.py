@@ -6,7 +6,7 @@ Drawn apart from everything else, so that a seed without any of it declares what
 import random
 from collections.abc import Sequence
 
-from reconciler.model import EpochMs, Match, Parameters, Place, Run, run_digest
+from reconciler.model import EpochMs, Match, Parameters, Run, Terms, run_digest
 from tests.simulation.clock import DAY_MS, MINUTE_MS
 from tests.simulation.declaring import Dates
 
@@ -59,14 +59,13 @@ def _backfill(index: int, first: EpochMs, dates: int, sites: int) -> list[Run]:
             runs.append(
                 Run(
                     name=f"bf-{index}/{_DATES[-1 - number]}/S={site}",
-                    revision=1,
                     flow_id=2,
                     trigger_time=time,
                     parameters=parameters,
                     digest=run_digest(2, time, parameters),
-                    place=Place(file=f"triggers/{index}.yaml"),
-                    places={},
-                    times=times,
+                    file=f"triggers/{index}.yaml",
+                    marks={"": (1, 1)},
+                    terms=Terms(times=times),
                 )
             )
     return runs

@@ -19,7 +19,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.ledger import Ledger
-from reconciler.model import Run, Source
+from reconciler.model import Run, Source, Terms
 from reconciler.schema import load_schema
 from tests.simulation.estate import life
 from tests.simulation.estate.people import CHANGES
@@ -57,7 +57,8 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
         "trigger_time": "past, soon, far ahead, and not in whole seconds",
         "parameters": "texts that a list may retype, change, cut, or fill in",
         "digest": "with what it is of",
-        "place": "with the manifest",
+        "file": "with the manifest",
+        "terms": "by their fields, which are below",
         "suspend": "others set it and take it away",
         "not_after": "by the seed, within the world's time",
         "duplicate_of": "by the seed",
@@ -129,7 +130,7 @@ LEFT: Mapping[type, Mapping[str, str]] = {
         "sensitive_parameters": _FOR_PEOPLE,
     },
     Run: {
-        "places": _FOR_PEOPLE,
+        "marks": _FOR_PEOPLE,
         "labels": _FOR_PEOPLE,
         "description": _FOR_PEOPLE,
         "sensitive": _FOR_PEOPLE,
@@ -165,9 +166,9 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
 
 
 def _names(of: Any) -> Sequence[str]:
-    """Of the fields of a value's type."""
-    names: Sequence[str] = of.__struct_fields__
-    return names
+    """Of the fields of a value's type; of a run also those of its terms."""
+    kinds = (of, Terms) if of is Run else (of,)
+    return [name for kind in kinds for name in kind.__struct_fields__]
 
 
 @pytest.mark.parametrize("of", DRAWN, ids=lambda of: of.__name__)
@@ -217,7 +218,7 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
             break
     assert not _drawn_once(drawn, seen)
     for of in DRAWN:
-        assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"places"}, of
+        assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"marks"}, of
 
 
 @pytest.mark.long  # dozens of lives; that each field is drawn or named stays
