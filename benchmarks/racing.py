@@ -15,7 +15,7 @@ from benchmarks.corpus import write_repository
 from benchmarks.measure import Sample, spread
 from benchmarks.table import Row, at_least
 
-RUNS, APPLIERS, TURNS = 2_000, (1, 4, 8), 3
+RUNS, APPLIERS, TURNS = 2_000, (1, 4, 8), 5
 # So few at a time that the latency is the bound: all appliers, git and the gateway share this
 # machine's processors, and a start costs 2 ms or more of them with the gateway's part.
 LATENCY_SECONDS, CONCURRENCY = 0.25, 4
