@@ -1,6 +1,9 @@
+import pathlib
+import re
 from datetime import UTC
 
 import pytest
+from yaml import MarkedYAMLError, _yaml
 
 from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
@@ -8,6 +11,7 @@ from reconciler.manifest.build import MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.read import VERBATIM
 from reconciler.manifest.scalars import ANY, AS_YAML
+from reconciler.manifest.syntax import explain
 from reconciler.manifest.yaml import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
 from reconciler.model import EpochMs, Place, Problem, Source
 from reconciler.schema.paths import Path
@@ -326,3 +330,46 @@ def test_ten_thousand_problems_in_one_document_are_all_reported() -> None:
     problems = read(text).problems
     assert len(problems) == count
     assert problems[-1].place.line == 7 + count
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("cron: */15 8 * * *\n", "1:7", "put text that begins with `*` in quotes"),
+        ("sensitive: [*X*]\n", "1:13", "put text that begins with `*` in quotes"),
+        ("A: *", "1:4", "`*` begins an alias"),
+        ("&a.b x", "1:1", "`&` begins an anchor"),
+        ("A: | text\n", "1:6", "text after `|` begins on the next line"),
+        ("A: >#x\n", "1:5", "a comment needs a space before its #"),
+        ("{a: b}\nc: d\n", "2:1", "write a line `---` before the next one"),
+        ('{"a": 1}\n{"b": 2}\n', "2:1", "write a line `---` before the next one"),
+        ("%YAML 1.2\n", "2:1", "a line `---` is missing"),
+        ("A: ? b", "1:4", "put text that begins with `?` in quotes"),
+        (r'A: "\xZZ"', "1:7", "`\\x` needs two hexadecimal digits"),
+        (r'A: "\U00110000"', "1:7", "is of no character that exists"),
+        ("A: |0\n b\n", "1:5", "write 1 to 9"),
+        ('A: "a\n---\nb: c\n', "1:4", "is not closed before line 2"),
+        ("% comment\na: b\n", "1:2", "begin a comment with #"),
+        ("%FOO\n---\na: b\n", "1:5", "no line may begin with %"),
+        ("%YAML 1.2 x\n---\na: b\n", "1:11", "no line may begin with %"),
+        ("%YAML 1.2\n%YAML 1.2\n---\na: b\n", "2:1", "a second time"),
+        ("a: !<x b\n", "1:7", "tags (`!…`) are not allowed"),
+    ],
+)
+def test_a_mistake_of_syntax_is_told_with_what_to_write(text: str, place: str, words: str) -> None:
+    _, (problem,) = read_documents(Source(path="a.yaml", content=text.encode()))
+    assert str(problem).startswith(f"a.yaml:{place}: yaml-syntax: ")
+    assert words in problem.message
+
+
+def test_no_message_of_libyaml_is_shown_as_it_is() -> None:
+    library = pathlib.Path(_yaml.__file__).read_bytes()
+    starts = rb"(?:did not find|found|could not find|block \w+ \w+ are|mapping \w+ are)"
+    messages = {one.decode() for one in re.findall(rb"\0(%b [ -~]+)(?=\0)" % starts, library)}
+    assert len(messages) > 30
+    # It meets none of these: what is read is text, and begins as a stream does.
+    messages -= {"did not find expected <stream-start>"}
+    context = "while scanning a quoted scalar"  # in which the stream ends
+    errors = [MarkedYAMLError(context=context, problem=one) for one in messages]
+    shown = [explain(one, "a\n", "a.yaml").message for one in errors]
+    assert not messages & set(shown)
