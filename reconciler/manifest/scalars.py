@@ -56,17 +56,21 @@ def _number_or_text(text: str) -> Scalar:
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
-            raise ValueError("is too large a number")
+            raise ValueError(
+                "does not fit into 64 bits: the number is too large (text goes into quotes)"
+            )
         return number
     if _INFINITE_OR_NAN.fullmatch(text):
-        raise ValueError("is no number that JSON knows")
+        raise ValueError("is no number that JSON knows; if it is meant as text, put it in quotes")
     return text
 
 
 def _integer(digits: str, base: int) -> int:
     number = int(digits, base) if len(digits) <= _MOST_DIGITS else 1 << _BITS
     if not -(1 << _BITS - 1) <= number < 1 << _BITS - 1:
-        raise ValueError("does not fit into 64 bits")
+        raise ValueError(
+            "does not fit into 64 bits: the number is too large (text goes into quotes)"
+        )
     return number
 
 

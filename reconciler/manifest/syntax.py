@@ -30,7 +30,7 @@ _SYNTAX_WORDS = {
     "the indentation",
     "did not find expected ',' or '}'": "`,` or `}` is expected here",
     "did not find expected ',' or ']'": "`,` or `]` is expected here",
-    "could not find expected ':'": "a key's `:` is missing before this",
+    "could not find expected ':'": "a key's `:`, or the space after it, is missing before this",
     "did not find expected node content": "a value is expected here",
     "found undefined tag handle": "tags (`!…`) are not allowed: write the plain value",
     "found incompatible YAML document": "only YAML 1.1 and 1.2 are read: take the %YAML line away",

@@ -373,3 +373,77 @@ def test_no_message_of_libyaml_is_shown_as_it_is() -> None:
     errors = [MarkedYAMLError(context=context, problem=one) for one in messages]
     shown = [explain(one, "a\n", "a.yaml").message for one in errors]
     assert not messages & set(shown)
+
+
+def told(text: str) -> list[str]:
+    return [f"{one.place.line}:{one.place.column} {one.message}" for one in read(text).problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            manifest(parameters="{A:b}"),
+            "7:19 spec.parameters.A:b: is empty: a space is missing after `A:`; write `A: b`",
+        ),
+        (
+            manifest(parameters="{'A:': }"),
+            '7:22 spec.parameters.A:: is empty: write "" for an empty text',
+        ),
+        (
+            manifest(parameters="\n    A:b\n    C:d"),
+            (
+                "8:5 spec.parameters: must be a mapping, not text: a space is missing after `A:`; "
+                "write `A: b`"
+            ),
+        ),
+        (
+            manifest().replace("{name: a}", "{name:a}"),
+            (
+                "3:12 metadata.name:a: is not a known field; a space is missing after `name:`; "
+                "write `name: a`"
+            ),
+        ),
+        (
+            manifest().replace("flowId: 1", "flowId: 99999999999999999999"),
+            (
+                "5:11 spec.flowId: 99999999999999999999 does not fit into 64 bits: the number is "
+                "too large (text goes into quotes)"
+            ),
+        ),
+    ],
+)
+def test_a_hint_names_what_is_wrong_with_the_text(text: str, expected: str) -> None:
+    assert told(text) == [expected]
+
+
+@pytest.mark.parametrize("name", ["knid", "Kind", "ki\u200bnd", "kin"])
+def test_a_misspelt_kind_is_named_where_it_stands_and_so_are_other_unknown_fields(
+    name: str,
+) -> None:
+    text = manifest(more="colour: red\n").replace("kind:", f"{name}:")
+    shown = name.replace("\u200b", r"\u200b")
+    assert told(text) == [
+        f"2:1 {shown}: is not a known field; did you mean kind?",
+        "8:1 colour: is not a known field; known are apiVersion, kind, metadata, spec",
+    ]
+
+
+def test_a_manifest_of_a_known_kind_is_told_once_of_an_unknown_field() -> None:
+    assert told(manifest(more="colour: red\n")) == [
+        "8:1 colour: is not a known field; known are apiVersion, kind, metadata, spec"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "form"),
+    [("every: 1", "such as 15m, 6h, 1d"), ("cron: 0", "must have five fields")],
+)
+def test_a_number_in_place_of_text_is_told_the_form_and_not_only_to_take_quotes(
+    given: str, form: str
+) -> None:
+    dates = f"businessDates: {{from: 2024-01-01, to: 2024-01-02, {given}}}"
+    text = manifest().replace("Trigger", "Backfill").replace("triggerTime: 1", dates)
+    (found,) = told(text)
+    assert form in found
+    assert "in quotes" not in found
