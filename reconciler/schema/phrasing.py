@@ -95,8 +95,11 @@ def schema_findings(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     for violation in violations(name, value):
         findings.update(dict.fromkeys(_findings(violation)))
     mistyped = {one.path for one in findings if one.code == "type"}
-    # A value of the wrong type may be out of range as well: that is no second mistake.
-    return tuple(one for one in findings if one.code != "range" or one.path not in mistyped)
+    malformed = {one.path for one in findings if one.code == "format"}
+    # A value of the wrong type may be out of range as well, and a value that does not follow its
+    # format may miss the pattern, which editors check in its place: that is no second mistake.
+    told = {"range": mistyped, "pattern": malformed}
+    return tuple(one for one in findings if one.path not in told.get(one.code, ()))
 
 
 def _findings(violation: Violation) -> Iterator[Finding]:
