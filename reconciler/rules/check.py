@@ -7,7 +7,6 @@ from datetime import tzinfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.expansion.characters import escape_for_name
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
@@ -112,6 +111,8 @@ def _merge_by_backfill(found: Iterable[Found]) -> Iterator[Problem]:
 def _reserved_problems(runs: Iterable[Run], name: str) -> Iterator[Found]:
     for run in runs:
         if any(key == name for key, _ in run.parameters):
+            from reconciler.expansion.characters import escape_for_name  # nobody else here needs it
+
             is_in_matrix = escape_for_name(name) in combination_of(run.declared_name)
             path = ("spec", "matrix" if is_in_matrix else "parameters", name)
             problem = Problem(
