@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, SENSITIVE, YEARS_AHEAD
 from reconciler.manifest.document import Document, read_documents
-from reconciler.model import Problem, Source
+from reconciler.model import Place, Problem, Source
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer, quotable_text
@@ -76,7 +76,17 @@ _BRANCHES = ("branch", "ledgerBranch")
 _NO_BRANCH = r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$"
 
 
-class Environment(Struct, frozen=True, kw_only=True):
+class PlacedFields(Struct, frozen=True, kw_only=True):
+    """Fields of the configuration, and the places of those that problems speak of later."""
+
+    places: Mapping[str, Place] = field(default_factory=dict)  # by JSON Pointer
+
+    def place_of(self, pointer: str) -> Place:
+        """Where the value stands, or the file where no place of it is kept."""
+        return self.places.get(pointer, Place(file=CONFIGURATION))
+
+
+class Environment(PlacedFields, frozen=True, kw_only=True):
     """One environment: manifests, ledger and gateway."""
 
     name: str
@@ -86,8 +96,18 @@ class Environment(Struct, frozen=True, kw_only=True):
     limits: Limits
     notify: "tuple[Webhook, ...]" = ()  # who is told of what an apply has done
 
+    @property
+    def manifests_pointer(self) -> str:
+        """The JSON Pointer of `manifests`."""
+        return pointer(("environments", self.name, "manifests"))
 
-class Configuration(Struct, frozen=True, kw_only=True):
+    @property
+    def organisation_pointer(self) -> str:
+        """The JSON Pointer of `orgId`."""
+        return pointer(("environments", self.name, "gateway", "orgId"))
+
+
+class Configuration(PlacedFields, frozen=True, kw_only=True):
     """What `reconciler.yaml` says."""
 
     git: GitConfiguration
@@ -113,7 +133,7 @@ def parse_configuration(source: Source) -> Configuration:
         problems += _problems(documents[0])
     if problems:
         raise InvalidConfigurationError(tuple(sorted(problems)))
-    return _configuration(documents[0].value)
+    return _configuration(documents[0])
 
 
 _SECOND_DOCUMENT = Finding(
@@ -232,7 +252,9 @@ def _enclosing_folders(folder: str) -> list[str]:
     return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
-def _configuration(value: Mapping[str, Any]) -> Configuration:
+def _configuration(document: Document) -> Configuration:
+    value = document.value
+    retired = value.get("retired", ())
     return Configuration(
         git=GitConfiguration(**_given_fields(value.get("git", {}), GIT_FIELDS)),
         environments={
@@ -243,11 +265,21 @@ def _configuration(value: Mapping[str, Any]) -> Configuration:
                 gateway=_gateway(environment),
                 limits=_limits(environment),
                 notify=_webhooks(environment.get("notify", ())),
+                places=_places(
+                    document,
+                    ("environments", name, "manifests"),
+                    ("environments", name, "gateway", "orgId"),
+                ),
             )
             for name, environment in value["environments"].items()
         },
-        retired=tuple(map(parse_folder, value.get("retired", ()))),
+        retired=tuple(map(parse_folder, retired)),
+        places=_places(document, *(("retired", number) for number in range(len(retired)))),
     )
+
+
+def _places(document: Document, *paths: Path) -> Mapping[str, Place]:
+    return {pointer(path): document.place(path) for path in paths}
 
 
 def _webhooks(given: Sequence[Mapping[str, Any]]) -> "tuple[Webhook, ...]":

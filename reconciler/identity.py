@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from reconciler.configuration import CONFIGURATION, Environment, GatewayConfiguration
+from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.counting import format_count
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
@@ -57,6 +57,13 @@ def service_name(service: Service) -> str:
     return service.name or service.org_id
 
 
+class Listed(Struct, frozen=True, kw_only=True):
+    """Where a configuration lists a folder under `retired`."""
+
+    pointer: str
+    place: Place
+
+
 class Book(Struct, frozen=True, kw_only=True):
     """One ledger of the repository, in any folder."""
 
@@ -65,7 +72,7 @@ class Book(Struct, frozen=True, kw_only=True):
     files: Mapping[str, bytes]  # the files that it was read from, by name
     environment: str | None = None  # the one that names the folder; None: retired, or none does
     configured: Service | None = None  # the service of that environment
-    retired: bool = False  # it is read, and nobody settles its runs in doubt
+    retired: Listed | None = None  # if so, it is read, and nobody settles its runs in doubt
     named: bool = True  # by an environment, or under `retired`; False: nobody reads it any more
 
     @property
@@ -127,7 +134,7 @@ def surroundings(
     found = [book for book in books if book.folder == own or book.concerns(service)]
     problems = [_rehomed_problem(environment, book) for book in found if book.folder == own]
     problems += map(_orphaned_problem, _orphans(books))
-    problems += map(_unsettled_problem, _unsettled_books(books))
+    problems += [_unsettled_problem(book, listed) for book, listed in _unsettled_books(books)]
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.shown: book.ledger for book in found if book.folder != own},
@@ -155,10 +162,10 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     return [book for book, text in texts if not any(one.startswith(text) for one in named)]
 
 
-def _unsettled_books(books: Sequence[Book]) -> list[Book]:
+def _unsettled_books(books: Sequence[Book]) -> list[tuple[Book, Listed]]:
     """Retired ledgers with runs in doubt that no environment goes on with."""
-    open_ = (book for book in books if book.retired and book.ledger.unsettled)
-    return [book for book in open_ if not _is_continued(book, books)]
+    open_ = [(book, book.retired) for book in books if book.retired and book.ledger.unsettled]
+    return [(book, listed) for book, listed in open_ if not _is_continued(book, books)]
 
 
 def _rehomed_problem(environment: Environment, book: Book) -> Problem | None:
@@ -167,9 +174,9 @@ def _rehomed_problem(environment: Environment, book: Book) -> Problem | None:
     if not other:
         return None
     before = sorted({_distinct_name(one, now) for one in other})
-    pointer = f"/environments/{environment.name}/gateway/orgId"
+    pointer = environment.organisation_pointer
     return Problem(
-        place=Place(file=CONFIGURATION),
+        place=environment.place_of(pointer),
         code="rehomed",
         pointer=pointer,
         message=f"environment {environment.name} is of {_distinct_name(now, other[0])}, and its "
@@ -186,12 +193,12 @@ def _distinct_name(one: Service, other: Service) -> str:
     return f"{service_name(one)} ({one.org_id} at {one.gateway})"
 
 
-def _unsettled_problem(book: Book) -> Problem:
+def _unsettled_problem(book: Book, listed: Listed) -> Problem:
     runs = book.ledger.unsettled
     return Problem(
-        place=Place(file=CONFIGURATION),
+        place=listed.place,
         code="unsettled",
-        pointer="/retired",
+        pointer=listed.pointer,
         message=f"{book.folder} is retired and holds {format_count(len(runs), 'run')} "
         f"in doubt ({runs[0].run}), which may have been started "
         "and which nobody looks for: name it as an environment's `state`, apply once, then retire "

@@ -519,7 +519,7 @@ def test_files_that_are_too_large_together_are_told_of_in_the_same_words(
     for module in (worktree, manifest_files):
         monkeypatch.setattr(module, "MOST_TOGETHER", most)
     (problem,) = without(site).problems
-    assert "larger than" in problem.message
+    assert "holds more than" in problem.message
     assert without(site) == early(site, monkeypatch)
 
 

@@ -184,5 +184,5 @@ _UNSEEN = (
 
 def _own_ledgers(naming: Naming, ledgers: Mapping[str, Files]) -> Ledgers:
     """The ledgers that are a reconciler's: files of others may have the same names."""
-    named = naming.environments.keys() | naming.retired
+    named = naming.environments.keys() | naming.retired.keys()
     return {folder: files for folder, files in ledgers.items() if folder in named or is_ours(files)}

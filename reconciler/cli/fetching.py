@@ -147,7 +147,7 @@ def _relocate_ledgers(
     appended to it there.
     """
     found = dict(ledgers)
-    named = shelf.naming.environments.keys() | shelf.naming.retired
+    named = shelf.naming.environments.keys() | shelf.naming.retired.keys()
     for folder in sorted(named & shelf.ledgers.keys() - ledgers.keys()):
         text = ledger_text(shelf.ledgers[folder], folder)
         for old in sorted(found.keys() - named - shelf.ledgers.keys()):

@@ -132,7 +132,8 @@ class Workspace(Struct, frozen=True, kw_only=True):
             one for one in notes_of(passed_over, folder) if one.place.file not in refused
         )
         if not (files or problems or (self.root / folder).exists()):
-            notes = [missing_folder_note(environment.name, folder, CONFIGURATION)]
+            place = environment.place_of(environment.manifests_pointer)
+            notes = [missing_folder_note(environment.name, folder, place)]
         return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
     def _list_tracked(self, folder: str) -> Tracked | None:

@@ -19,10 +19,8 @@ LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")
-_TRIGGER_TIME = "/spec/triggerTime"
-_DATES = ("/spec/businessDate", "/spec/businessDates", "/spec/triggerTimes")
 _PLACED_FIELDS = (
-    *("flowId", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
+    *("flowId", "parameters", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
     *("stagger", "matrix", "revision", "duplicateOf", "formerly"),
 )
 # The fields that rules point at: a mark is kept for each that the manifest has.
@@ -198,13 +196,12 @@ def _marked_paths(value: Mapping[str, Any]) -> dict[str, Path]:
     spec = value["spec"]
     paths: dict[str, Path] = {"": (), "/metadata/name": ("metadata", "name")}
     paths |= {pointer_: path for name, path, pointer_ in _PLACED if name in spec}
+    paths["/spec"] = ("spec",)
     for index, item in enumerate(spec.get("dependsOn", ())):
         keys = () if isinstance(item, str) else item["match"]
         found: list[Path] = [(*_DEPENDS_ON, index)]
         found += [(*_DEPENDS_ON, index, "match", number) for number in range(len(keys))]
         paths |= {pointer(path): path for path in found}
-    if _TRIGGER_TIME not in paths:
-        paths[_TRIGGER_TIME] = next(paths[one] for one in _DATES if one in paths)
     return paths
 
 

@@ -114,8 +114,7 @@ class _Builder:
         try:
             return core_value(text)
         except ValueError as error:
-            words = f"{quotable_text(text)} {error}; if it is meant as text, put it in quotes"
-            self._report_unknown_value(event, "yaml-number", words)
+            self._report_unknown_value(event, "yaml-number", f"{quotable_text(text)} {error}")
             return None
 
     def _list(self, rule: Rule | None) -> list[Any]:

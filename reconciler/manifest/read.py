@@ -220,15 +220,18 @@ def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
             )
 
 
-def missing_folder_note(environment: str, folder: str, configuration: str) -> Problem:
-    """The note about a folder of manifests that does not exist; git keeps no empty folders."""
+def missing_folder_note(environment: str, folder: str, place: Place) -> Problem:
+    """The note about a folder of manifests that does not exist; git keeps no empty folders.
+
+    `place`: where the configuration names it.
+    """
     path: Path = ("environments", environment, "manifests")
     words = (
         f"there is no folder {folder}, so the environment declares nothing: correct the name, or "
         "put a manifest into it (an empty .gitkeep will do: git keeps no empty folders)"
     )
     return Problem(
-        place=Place(file=configuration),
+        place=place,
         code=NO_FOLDER,
         pointer=pointer(path),
         message=message(path, words),

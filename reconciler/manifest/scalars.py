@@ -59,10 +59,12 @@ def _number_or_text(text: str) -> Scalar:
     if other["octal_or_hex"]:
         return _integer(text[2:], 8 if text[1] == "o" else 16)
     if other["infinite_or_nan"]:
-        raise ValueError("is no number that JSON knows")
+        raise ValueError("is no number that JSON knows; if it is meant as text, put it in quotes")
     number = float(text)
     if math.isinf(number):
-        raise ValueError("is too large a number")
+        raise ValueError(
+            "does not fit into 64 bits: the number is too large (text goes into quotes)"
+        )
     return number
 
 
@@ -75,7 +77,9 @@ def _other_number() -> re.Pattern[str]:
 def _integer(digits: str, base: int) -> int:
     number = int(digits, base) if len(digits) <= _MOST_DIGITS else 1 << _BITS
     if not -(1 << _BITS - 1) <= number < 1 << _BITS - 1:
-        raise ValueError("does not fit into 64 bits")
+        raise ValueError(
+            "does not fit into 64 bits: the number is too large (text goes into quotes)"
+        )
     return number
 
 

@@ -17,7 +17,7 @@ from yaml import (
     ScalarEvent,
 )
 
-from reconciler.manifest.text import line_start
+from reconciler.manifest.text import LINE_END, line_start, split_lines
 
 _COMMENT = r"#[^\r\n]*"
 _GLUED_COMMENT = re.compile(r"#(?<=[^ \t\r\n]#)")  # or a `#` within text
@@ -66,7 +66,7 @@ def first_flaw(text: str, nodes: Sequence[_Event], end: int, *, is_plain: bool) 
     `is_plain`: it has no alias, no anchor, nothing in brackets and no scalar that is peculiar.
     """
     found = [] if is_plain else [*_Walk(text=text).flaws(nodes)]
-    if _GLUED_COMMENT.search(text):
+    if _GLUED_COMMENT.search(text, nodes[0].start_mark.index, end):
         found += _glued_comment_flaws(text, nodes, end)
     return min(found, default=None)
 
@@ -105,8 +105,7 @@ class _Walk(Struct, kw_only=True):
         elif event.anchor is None and event.tag is None:
             self.columns.append(event.start_mark.column)
         else:
-            start = _content_start(self.text, event.start_mark.index)
-            self.columns.append(start - line_start(self.text, start))
+            self.columns.append(self._column(event, _content_start(self.text, event)))
 
     def _close(self, event: _Event) -> Iterator[Flaw]:
         if not self.opened.pop():
@@ -143,20 +142,21 @@ class _Walk(Struct, kw_only=True):
             return
 
     def _block_flaws(self, event: _Event) -> Iterator[Flaw]:
-        start = _content_start(self.text, event.start_mark.index)
+        start = _content_start(self.text, event)
         header = re.compile(_HEADER).match(self.text, start)
         end = header.end() if header else start
         if self._character_at(end) == "#":
             yield Flaw(end, GLUED_COMMENT)
         for begin in {event.start_mark.index, start}:
-            column = begin - line_start(self.text, begin)
+            column = self._column(event, begin)
             if column <= self.columns[-1] and not self.text[begin - column : begin].strip():
                 yield Flaw(begin, _LEFT)
         if header and not any(character.isdigit() for character in header[0]):
             yield from self._leading_space_flaws(end)
-        last = max(self.text.rfind("\n"), self.text.rfind("\r")) + 1
-        if last <= event.end_mark.index and self.text[last:] and not self.text[last:].strip(" "):
-            yield Flaw(last, _LAST)
+        if not LINE_END.search(self.text, event.end_mark.index):
+            last = line_start(self.text, len(self.text))
+            if self.text[last:] and not self.text[last:].strip(" "):
+                yield Flaw(last, _LAST)
 
     def _leading_space_flaws(self, header_end: int) -> Iterator[Flaw]:
         """An empty line before a block's text with more spaces than the text's first line."""
@@ -186,13 +186,23 @@ class _Walk(Struct, kw_only=True):
         if start and self.text[start - 1] == "?" and event.end_mark.index > start:
             yield Flaw(start - 1, _GLUED_QUESTION)
 
+    def _column(self, event: _Event, index: int) -> int:
+        """The column of a character of the event, by the mark of where the event begins.
+
+        To look for the line's beginning may lead through the whole file, for each event again.
+        """
+        begin = event.start_mark.index
+        lines = split_lines(self.text[begin:index])
+        return len(lines[-1]) + (event.start_mark.column if len(lines) == 1 else 0)
+
     def _character_at(self, index: int) -> str:
         """The character at the index; a line end where the text ends."""
         return self.text[index : index + 1] or "\n"
 
 
-def _content_start(text: str, start: int) -> int:
+def _content_start(text: str, event: _Event) -> int:
     """Where a node's content begins, after any anchor and tag."""
+    start = int(event.start_mark.index)
     found = re.compile(_PROPERTIES).match(text, start)
     return found.end() if found else start
 

@@ -31,7 +31,6 @@ from reconciler.manifest.text import (
     check_characters,
     check_conflicts,
     decode_text,
-    explain,
     place_after,
     place_of,
 )
@@ -92,6 +91,8 @@ def read_document_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     except MarkedYAMLError as error:
         if error.problem == _TOO_DEEP:
             raise too_deep_error(error.problem_mark, file) from None
+        from reconciler.manifest.syntax import explain
+
         raise UnreadableError(explain(error, text, file)) from None
     except YAMLError as error:
         message = " ".join(str(error).split())

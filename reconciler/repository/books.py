@@ -15,7 +15,7 @@ from reconciler.configuration import (
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId, Tracked, TreeEntry
 from reconciler.git.lasting import MOST_KEPT
-from reconciler.identity import Book, service_of
+from reconciler.identity import Book, Listed, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service
 from reconciler.ledger.files import LEDGER, is_ledger_name
@@ -24,6 +24,7 @@ from reconciler.model import Problem, Source
 from reconciler.repository.committed import CommittedLedger, FilesOnDemand
 from reconciler.repository.settings import MOST_OF_CONFIGURATION
 from reconciler.repository.worktree import read_one
+from reconciler.schema.paths import pointer
 
 MOST_OF_LEDGER = 1 << 30  # bytes: more than a million runs
 
@@ -40,7 +41,7 @@ class Naming:
 
     def __init__(self) -> None:
         self.environments: dict[str, tuple[str, Service]] = {}  # by folder: environment and service
-        self.retired: set[str] = set()
+        self.retired: dict[str, Listed] = {}  # by folder: where it is listed
         self.unreadable: list[str] = []  # folders of configurations that cannot be read
         self._folders: list[tuple[str, str, str]] = []  # configuration, folder, what it is there
         self._books: dict[str, tuple[Mapping[str, bytes], Book | None]] = {}  # by folder
@@ -52,7 +53,10 @@ class Naming:
             self.environments[prefix + environment.state] = environment.name, service
             for folder, what in _folders_of(environment):
                 self._folders.append((prefix + CONFIGURATION, prefix + folder, what))
-        self.retired |= {prefix + folder for folder in configuration.retired}
+        for number, folder in enumerate(configuration.retired):
+            listed = pointer(("retired", number))
+            place = configuration.place_of(listed)
+            self.retired[prefix + folder] = Listed(pointer=listed, place=place)
 
     def add_file(self, path: str, content: bytes) -> None:
         """Add another configuration of the repository, or note that it cannot be read."""
@@ -100,7 +104,7 @@ class Naming:
             environment=environment,
             configured=service,
             named=known,
-            retired=folder in self.retired and folder not in self.environments,
+            retired=None if folder in self.environments else self.retired.get(folder),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Protocol, assert_never
 
 from msgspec import Struct
 
+from reconciler.configuration import CONFIGURATION
 from reconciler.links import (
     is_reported,
     link_problem,
@@ -140,7 +141,7 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
                 continue
             together += _size(found)
             if together > most_together:
-                problems.append(too_large_problem(folder, most_together))
+                problems.append(_too_large_folder_problem(folder, most_together))
                 break
             files.append(found)
         return sorted(files, key=lambda one: one.path), sorted(problems)
@@ -286,11 +287,22 @@ def _decode(raw: bytes) -> str:
 
 
 def too_large_problem(path: str, most: int) -> Problem:
-    """The problem of a file, or a folder, of more than `most` bytes."""
+    """The problem of a file of more than `most` bytes."""
+    remedy = "divide it into several files"
+    if path.rpartition("/")[2] == CONFIGURATION:  # of which a folder has one
+        remedy = "give some of its environments a folder with a configuration of their own"
     return Problem(
         place=Place(file=readable_path(path)),
         code="too-large",
-        message=f"is larger than {most:,} bytes: divide it into several files",
+        message=f"is larger than {most:,} bytes: {remedy}",
+    )
+
+
+def _too_large_folder_problem(folder: str, most: int) -> Problem:
+    return Problem(
+        place=Place(file=readable_path(folder)),
+        code="too-large",
+        message=f"holds more than {most:,} bytes of files that are read: take some out of it",
     )
 
 

@@ -245,7 +245,7 @@ def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
             "under the names that it says), or take `formerly` away if it does not"
         )
     return Problem(
-        place=run.place_of("/metadata/name"),
+        place=run.place_of("/spec"),
         code="again",
         pointer="/spec",
         message=f"{run.declared_id()} ({now}) would process {day} again: {before.record.run} "

@@ -18,6 +18,7 @@ from reconciler.model import (
     Run,
     RunId,
     backfill_of,
+    combination_of,
     manifest_of,
     run_digest,
     run_name,
@@ -29,6 +30,8 @@ from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
 from reconciler.rules.edits import edited_runs, lowered_runs
+from reconciler.rules.pointing import given_pointer
+from reconciler.schema.paths import message, pointer
 from reconciler.times import HOUR_MS, MINUTE_MS, zoned_time
 
 Found = tuple[Run, Problem]  # a run, and a problem with it
@@ -83,7 +86,10 @@ def check(
 
 
 def _merge_by_backfill(found: Iterable[Found]) -> Iterator[Problem]:
-    """One problem for all runs of a backfill that share it: they all come from the same fields."""
+    """One problem for all runs of a backfill that share it: they all come from the same fields.
+
+    It counts those that its message does not name.
+    """
     of_backfills: dict[tuple[Place, str, str], list[Found]] = defaultdict(list)
     for run, problem in found:
         if backfill_of(run.id) is None:
@@ -92,7 +98,10 @@ def _merge_by_backfill(found: Iterable[Found]) -> Iterator[Problem]:
             of_backfills[problem.place, problem.code, problem.pointer].append((run, problem))
     for group in of_backfills.values():
         run, problem = min(group, key=lambda one: one[0].turn)
-        others = len({other.id for other, _ in group}) - 1
+        named = {word.strip("(),:;") for word in problem.message.split()}
+        others = len(
+            {other.id for other, _ in group if other.declared_id() not in named} - {run.id}
+        )
         if others:
             more = f" (and {others} more of the runs of {run.declared_manifest})"
             problem = replace(problem, message=problem.message + more)
@@ -102,12 +111,19 @@ def _merge_by_backfill(found: Iterable[Found]) -> Iterator[Problem]:
 def _reserved_problems(runs: Iterable[Run], name: str) -> Iterator[Found]:
     for run in runs:
         if any(key == name for key, _ in run.parameters):
+            from reconciler.expansion.characters import escape_for_name  # nobody else here needs it
+
+            is_in_matrix = escape_for_name(name) in combination_of(run.declared_name)
+            path = ("spec", "matrix" if is_in_matrix else "parameters", name)
             problem = Problem(
-                place=run.place,
+                place=run.place_of(pointer(path[:-1])),  # no run keeps the places of all its keys
                 code="reserved",
-                pointer="/spec/parameters",
-                message=f"spec.parameters: {name} is gateway.correlationParameter, which the "
-                "reconciler adds by itself: give the parameter another name",
+                pointer=pointer(path),
+                message=message(
+                    path,
+                    "is gateway.correlationParameter, which the reconciler adds by itself: give "
+                    "the parameter another name",
+                ),
             )
             yield run, problem
 
@@ -158,7 +174,7 @@ def _shift(run: Run, record: Record, ledger: Ledger) -> int | None:
 def _edited_problem(run: Run, ledger: Ledger, newest: int, zone: tzinfo, cause: str) -> Problem:
     difference = _difference(run, ledger.records[run.id], ledger, zone)
     return Problem(
-        place=run.place_of("/metadata/name"),
+        place=run.place_of("/spec"),
         code="changed",
         pointer="/spec",
         message=f"{run.declared_id()} is recorded{_recorded_id_words(run)} with {difference}: "
@@ -179,7 +195,7 @@ def _recorded_id_words(run: Run) -> str:
 
 def _lowered_problem(run: Run, later: RunId, newest: int) -> Problem:
     return Problem(
-        place=run.place_of("/spec/revision"),
+        place=run.place_of(given_pointer(run, "/spec/revision", "/spec")),
         code="changed",
         pointer="/spec/revision",
         message=f"{run.declared_id()} is declared with revision {run.revision}, and {later} was "

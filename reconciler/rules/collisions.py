@@ -12,6 +12,7 @@ from reconciler.model import (
     Run,
     backfill_of,
 )
+from reconciler.rules.pointing import time_pointer
 from reconciler.schedule import shared_minutes
 from reconciler.times import MINUTE_MS, format_instant, zoned_time
 
@@ -69,14 +70,14 @@ def _have_room(times: Iterable[EpochMs]) -> bool:
 
 
 def _collision_problem(run: Run, other: Run, zone: tzinfo, *, roomy: bool) -> Problem:
-    pointer = "/spec/triggerTime"
+    pointer = time_pointer(run)
     minute = _minute(run.trigger_time, other.trigger_time, zone)
     return Problem(
         place=run.place_of(pointer),
         code="collision",
         pointer=pointer,
         message=f"{run.declared_id()} and {other.declared_id()} "
-        f"({other.place_of(pointer)}) both start flow "
+        f"({other.place_of(time_pointer(other))}) both start flow "
         f"{run.flow_id} in the minute {minute}, and the service's instance ids carry minutes "
         f"only: {_remedy(run, other, roomy=roomy)}",
     )

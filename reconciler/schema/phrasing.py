@@ -12,6 +12,7 @@ from msgspec import Struct
 from reconciler.schema import SchemaName, load_schema
 from reconciler.schema.formats import FORMATS
 from reconciler.schema.paths import Finding, Path, Where, quotable_text
+from reconciler.schema.spacing import is_glued, lacks_space, space_hint
 
 _TYPES = {
     "string": "text",
@@ -94,8 +95,11 @@ def schema_findings(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     for violation in violations(name, value):
         findings.update(dict.fromkeys(_findings(violation)))
     mistyped = {one.path for one in findings if one.code == "type"}
-    # A value of the wrong type may be out of range as well: that is no second mistake.
-    return tuple(one for one in findings if one.code != "range" or one.path not in mistyped)
+    malformed = {one.path for one in findings if one.code == "format"}
+    # A value of the wrong type may be out of range as well, and a value that does not follow its
+    # format may miss the pattern, which editors check in its place: that is no second mistake.
+    told = {"range": mistyped, "pattern": malformed}
+    return tuple(one for one in findings if one.path not in told.get(one.code, ()))
 
 
 def _findings(violation: Violation) -> Iterator[Finding]:
@@ -147,7 +151,9 @@ def _example(name: str, schema: Mapping[str, Any]) -> str:
 def _unknown_field_findings(violation: Violation) -> Iterator[Finding]:
     known = ", ".join(violation.schema["properties"])
     for name, similar in _meant_fields(violation).items():
-        if _is_parameter(name, violation):
+        if lacks_space(name, violation.value[name]):
+            hint = space_hint(name)
+        elif _is_parameter(name, violation):
             hint = "it looks like a parameter: indent it, under `parameters:`"
         else:
             hint = f"did you mean {similar}?" if similar else f"known are {known}"
@@ -227,17 +233,35 @@ def _type_words(violation: Violation) -> str:
     value, wanted = violation.value, violation.limit
     types = [wanted] if isinstance(wanted, str) else list(wanted)
     needed = (", " if "boolean" in types else " or ").join(_TYPES[one] for one in types)
+    if violation.path and lacks_space(violation.path[-1], value):
+        return f"is empty: {space_hint(str(violation.path[-1]))}"
     if value is None and _may_be_empty_text(types, violation.schema):
         return 'is empty: write "" for an empty text'
     if value is None:
         return f"is empty: it must be {needed}"
     if types == ["string"] and not isinstance(value, list | dict):
-        return f"must be text, in quotes{_example_hint(violation.schema)}"
+        form = None if "examples" in violation.schema else _form_words(violation)
+        return form or f"must be text, in quotes{_example_hint(violation.schema)}"
+    if types == ["object"] and isinstance(value, str) and is_glued(value):
+        return f"must be a mapping, not text: {space_hint(value)}"
     if types == ["array"]:
         return f"must be a list{_list_hint(value)}"
     if isinstance(value, str) and any(_UNQUOTED[one].fullmatch(value) for one in types):
         return f"must be {needed}, not text: take the quotes away"
     return f"must be {needed}, not {_describe_value(value, violation.schema)}"
+
+
+def _form_words(violation: Violation) -> str | None:
+    """Which form the text needs, for a value that would not have it in quotes either."""
+    text, schema = _describe_value(violation.value, {}), violation.schema
+    if "pattern" in schema and not re.search(schema["pattern"], text):
+        return _pattern_words(violation)
+    if "format" in schema:
+        try:
+            FORMATS[schema["format"]](text)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def _format_words(violation: Violation) -> str:

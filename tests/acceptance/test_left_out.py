@@ -145,7 +145,7 @@ def test_the_last_manifest_may_go_and_takes_its_folder_along(
     git_free.unlink()
     git_free.parent.rmdir()
     said = scene.run("validate")
-    assert "note: reconciler.yaml:1:1: no-folder: " in said.err
+    assert "note: reconciler.yaml:4:16: no-folder: " in said.err
     assert no_folders(scene.run("validate", "--strict", exits=1))
 
 

@@ -285,7 +285,7 @@ def test_a_changed_run_is_found_before_the_merge(open_scene: OpenScene) -> None:
     scene = _applied(open_scene)
     (scene.clone / "triggers/a.yaml").write_text(manifest("a", 7))
     said = scene.run("validate", exits=1)
-    assert "triggers/a.yaml:4:9: changed: a is recorded with flow 1, not 7" in said.flat
+    assert "triggers/a.yaml:6:3: changed: a is recorded with flow 1, not 7" in said.flat
     assert "`revision: 2`" in said.out
 
 

@@ -9,8 +9,8 @@ import pytest
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.expansion.bounds import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
 from reconciler.manifest import read_file, yaml
-from reconciler.model import Source
-from reconciler.repository.worktree import MOST_BYTES, read_worktree
+from reconciler.model import Problem, Source
+from reconciler.repository.worktree import MOST_BYTES, read_one, read_worktree
 from tests.sampling import sampled
 
 _TRIGGER = (
@@ -33,7 +33,7 @@ def test_a_file_of_too_many_documents_ends_where_they_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(yaml, "MOST_DOCUMENTS", 10)
-    assert len(_problems("---\na: 1\n" * 10)) == 20
+    assert len(_problems("---\na: 1\n" * 10)) == 30
     problems = _problems("---\na: 1\n" * 11)
     assert problems[-1] == "yaml-size more than 10 documents in one file: divide it"
 
@@ -67,6 +67,16 @@ def test_text_that_every_run_repeats_is_counted_before_the_runs_are_made(field: 
     tracemalloc.stop()
     assert f"the parameters of all {runs} runs hold" in problem
     assert peak < MOST_CHARACTERS_TOGETHER / 4
+
+
+def test_a_configuration_that_is_too_large_is_told_what_may_become_of_it(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_bytes(b"# more than that\n")
+    found = read_one(tmp_path, "reconciler.yaml", 10)
+    assert isinstance(found, Problem)
+    assert found.message == (
+        "is larger than 10 bytes: give some of its environments a folder with a configuration of "
+        "their own"
+    )
 
 
 def test_a_file_larger_than_anybody_means_is_not_kept(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
+import pathlib
+import re
 from datetime import UTC
 
 import pytest
+from yaml import MarkedYAMLError, _yaml
 
 from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
@@ -8,6 +11,7 @@ from reconciler.manifest.build import MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.read import VERBATIM
 from reconciler.manifest.scalars import ANY, AS_YAML
+from reconciler.manifest.syntax import explain
 from reconciler.manifest.yaml import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
 from reconciler.model import EpochMs, Place, Problem, Source
 from reconciler.schema.paths import Path
@@ -326,3 +330,120 @@ def test_ten_thousand_problems_in_one_document_are_all_reported() -> None:
     problems = read(text).problems
     assert len(problems) == count
     assert problems[-1].place.line == 7 + count
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("cron: */15 8 * * *\n", "1:7", "put text that begins with `*` in quotes"),
+        ("sensitive: [*X*]\n", "1:13", "put text that begins with `*` in quotes"),
+        ("A: *", "1:4", "`*` begins an alias"),
+        ("&a.b x", "1:1", "`&` begins an anchor"),
+        ("A: | text\n", "1:6", "text after `|` begins on the next line"),
+        ("A: >#x\n", "1:5", "a comment needs a space before its #"),
+        ("{a: b}\nc: d\n", "2:1", "write a line `---` before the next one"),
+        ('{"a": 1}\n{"b": 2}\n', "2:1", "write a line `---` before the next one"),
+        ("%YAML 1.2\n", "2:1", "a line `---` is missing"),
+        ("A: ? b", "1:4", "put text that begins with `?` in quotes"),
+        (r'A: "\xZZ"', "1:7", "`\\x` needs two hexadecimal digits"),
+        (r'A: "\U00110000"', "1:7", "is of no character that exists"),
+        ("A: |0\n b\n", "1:5", "write 1 to 9"),
+        ('A: "a\n---\nb: c\n', "1:4", "is not closed before line 2"),
+        ("% comment\na: b\n", "1:2", "begin a comment with #"),
+        ("%FOO\n---\na: b\n", "1:5", "no line may begin with %"),
+        ("%YAML 1.2 x\n---\na: b\n", "1:11", "no line may begin with %"),
+        ("%YAML 1.2\n%YAML 1.2\n---\na: b\n", "2:1", "a second time"),
+        ("a: !<x b\n", "1:7", "tags (`!…`) are not allowed"),
+    ],
+)
+def test_a_mistake_of_syntax_is_told_with_what_to_write(text: str, place: str, words: str) -> None:
+    _, (problem,) = read_documents(Source(path="a.yaml", content=text.encode()))
+    assert str(problem).startswith(f"a.yaml:{place}: yaml-syntax: ")
+    assert words in problem.message
+
+
+def test_no_message_of_libyaml_is_shown_as_it_is() -> None:
+    library = pathlib.Path(_yaml.__file__).read_bytes()
+    starts = rb"(?:did not find|found|could not find|block \w+ \w+ are|mapping \w+ are)"
+    messages = {one.decode() for one in re.findall(rb"\0(%b [ -~]+)(?=\0)" % starts, library)}
+    assert len(messages) > 30
+    # It meets none of these: what is read is text, and begins as a stream does.
+    messages -= {"did not find expected <stream-start>"}
+    context = "while scanning a quoted scalar"  # in which the stream ends
+    errors = [MarkedYAMLError(context=context, problem=one) for one in messages]
+    shown = [explain(one, "a\n", "a.yaml").message for one in errors]
+    assert not messages & set(shown)
+
+
+def told(text: str) -> list[str]:
+    return [f"{one.place.line}:{one.place.column} {one.message}" for one in read(text).problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            manifest(parameters="{A:b}"),
+            "7:19 spec.parameters.A:b: is empty: a space is missing after `A:`; write `A: b`",
+        ),
+        (
+            manifest(parameters="{'A:': }"),
+            '7:22 spec.parameters.A:: is empty: write "" for an empty text',
+        ),
+        (
+            manifest(parameters="\n    A:b\n    C:d"),
+            (
+                "8:5 spec.parameters: must be a mapping, not text: a space is missing after `A:`; "
+                "write `A: b`"
+            ),
+        ),
+        (
+            manifest().replace("{name: a}", "{name:a}"),
+            (
+                "3:12 metadata.name:a: is not a known field; a space is missing after `name:`; "
+                "write `name: a`"
+            ),
+        ),
+        (
+            manifest().replace("flowId: 1", "flowId: 99999999999999999999"),
+            (
+                "5:11 spec.flowId: 99999999999999999999 does not fit into 64 bits: the number is "
+                "too large (text goes into quotes)"
+            ),
+        ),
+    ],
+)
+def test_a_hint_names_what_is_wrong_with_the_text(text: str, expected: str) -> None:
+    assert told(text) == [expected]
+
+
+@pytest.mark.parametrize("name", ["knid", "Kind", "ki\u200bnd", "kin"])
+def test_a_misspelt_kind_is_named_where_it_stands_and_so_are_other_unknown_fields(
+    name: str,
+) -> None:
+    text = manifest(more="colour: red\n").replace("kind:", f"{name}:")
+    shown = name.replace("\u200b", r"\u200b")
+    assert told(text) == [
+        f"2:1 {shown}: is not a known field; did you mean kind?",
+        "8:1 colour: is not a known field; known are apiVersion, kind, metadata, spec",
+    ]
+
+
+def test_a_manifest_of_a_known_kind_is_told_once_of_an_unknown_field() -> None:
+    assert told(manifest(more="colour: red\n")) == [
+        "8:1 colour: is not a known field; known are apiVersion, kind, metadata, spec"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "form"),
+    [("every: 1", "such as 15m, 6h, 1d"), ("cron: 0", "must have five fields")],
+)
+def test_a_number_in_place_of_text_is_told_the_form_and_not_only_to_take_quotes(
+    given: str, form: str
+) -> None:
+    dates = f"businessDates: {{from: 2024-01-01, to: 2024-01-02, {given}}}"
+    text = manifest().replace("Trigger", "Backfill").replace("triggerTime: 1", dates)
+    (found,) = told(text)
+    assert form in found
+    assert "in quotes" not in found

@@ -319,3 +319,35 @@ def test_jsonschema_is_not_imported_for_valid_documents() -> None:
     command = [sys.executable, "-c", program, str(example)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["1", "True", "False"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "is_right"),
+    [
+        ("cron", "0 8 * * 1-5", True),
+        ("cron", " 0\t8 * *  * ", True),
+        ("cron", "0 0 8 * * *", False),
+        ("cron", "@daily", False),
+        ("businessDate", "2024-03-01", True),
+        ("businessDate", "2024-3-1", False),
+        ("businessDate", 20240301, False),
+    ],
+)
+def test_an_editor_knows_a_cron_expression_and_an_excluded_date_as_validate_does(
+    field: str, value: object, *, is_right: bool
+) -> None:
+    rhythm = {"cron": value} if field == "cron" else {"every": "1d"}
+    dates = {"from": "2024-03-01", "to": "2024-03-02", **rhythm}
+    exclude = [] if field == "cron" else [{"businessDate": value}]
+    manifest = {
+        "apiVersion": "reconciler/v1",
+        "kind": "Backfill",
+        "metadata": {"name": "a"},
+        "spec": {"flowId": 1, "businessDates": dates, "matrix": {"A": ["b"]}, "exclude": exclude},
+    }
+    known = {"date": conforms("date"), "date-time": conforms("date-time")}  # as editors have them
+    editor = jsonschema_rs.Draft202012Validator(
+        load_schema("trigger"), formats=known, ignore_unknown_formats=True, validate_formats=True
+    )
+    assert editor.is_valid(manifest) == is_right
+    assert accepts("trigger", manifest) == is_right

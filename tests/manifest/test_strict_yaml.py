@@ -1,6 +1,7 @@
 """YAML that libyaml reads and YAML 1.2 does not, and what its author is told."""
 
 import json
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,24 @@ def test_json_in_several_documents_is_read_as_yaml() -> None:
     )
     assert [document.value for document in documents] == [{"a": 1}, {"a": 2}]
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "--- {a: {b: c#d}}\n",
+        "---\na: &x\n  b: |\n    c\n",
+        '---\na:\n  - "b\n     c"\n',
+        "---\ra: &x\r  b: |\r    c\r",
+    ],
+)
+def test_a_document_costs_the_same_whatever_stands_before_and_after_it(document: str) -> None:
+    around, documents = "# e\n" * 150_000, document * 500
+
+    def spent(text: str) -> float:
+        began = process_time()
+        assert read(text)[1] == []
+        return process_time() - began
+
+    apart = spent(around + document) * 2 + spent(documents)
+    assert spent(f"{around}{documents}{around}") < 12 * apart  # it was forty times as long

@@ -108,9 +108,10 @@ DRAWN_BY_ESTATES: Mapping[type, Mapping[str, str]] = {
 _OTHER_SERVICE = "what a claim was made for changes by the user, and the user is drawn"
 _FOR_PEOPLE = "shown to people; nothing that starts, settles or observes a run reads it"
 LEFT: Mapping[type, Mapping[str, str]] = {
-    Configuration: {},
+    Configuration: {"places": _FOR_PEOPLE},
     GitConfiguration: {"remote": "what it is called; where it leads to is drawn (`estate`)"},
     Environment: {
+        "places": _FOR_PEOPLE,
         "notify": "read once nothing is claimed and all is recorded (tests/acceptance/test_notify)",
     },
     GatewayConfiguration: {
