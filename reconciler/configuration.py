@@ -125,7 +125,12 @@ _SECOND_DOCUMENT = Finding(
 def _problems(document: Document) -> list[Problem]:
     """Violations of the schema, and of the rules that a schema cannot express."""
     problems = document.problems("config")
-    unsound = {"/".join(problem.pointer.split("/")[:3]) for problem in problems}
+    pointers = [*(one.pointer for one in problems), *map(pointer, document.unknown_paths)]
+    flawed = {"/".join(one.split("/")[:end]) for one in pointers for end in (2, 3)}
+
+    def is_sound(*path: str) -> bool:
+        return pointer(path) not in flawed and not document.is_unknown(path)
+
     value = document.value
     environments = value.get("environments") if isinstance(value, dict) else None
     if not isinstance(environments, dict):
@@ -133,14 +138,13 @@ def _problems(document: Document) -> list[Problem]:
     sound = {
         name: environment
         for name, environment in environments.items()
-        if pointer(("environments", name)) not in unsound
+        if is_sound("environments", name)
     }
-    in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
-    retired = [] if in_retired else value.get("retired", [])
+    retired = value.get("retired", []) if is_sound("retired") else []
     findings = [*_short_claim_findings(sound), *_overlap_findings(sound, retired)]
     git = value.get("git", {}) if isinstance(value.get("git", {}), dict) else {}
     findings += _branch_findings(
-        {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
+        {name: git[name] for name in _BRANCHES if name in git and is_sound("git", name)}
     )
     for name, one in sound.items():
         if "notify" in one:
