@@ -243,3 +243,17 @@ def problem_codes(text: str) -> set[str]:
     with pytest.raises(InvalidConfigurationError) as raised:
         parse_configuration(Source(path="reconciler.yaml", content=text.encode()))
     return {problem.code for problem in raised.value.problems}
+
+
+@pytest.mark.parametrize("name", ["branch", "ledgerBranch"])
+@pytest.mark.parametrize("branch", ["HEAD", "@", "refs", "refs/x", "reconciler-trace"])
+def test_a_branch_that_is_none_or_the_place_of_traces_is_refused(name: str, branch: str) -> None:
+    assert problem_codes(f'git: {{{name}: "{branch}"}}\n{ONE}') == {"pattern"}
+
+
+@pytest.mark.parametrize(
+    "branch", ["head", "HEAD2", "a@b", "refsx/y", "x/refs/y", "reconciler-trac"]
+)
+def test_a_branch_that_only_begins_like_one_of_those_is_accepted(branch: str) -> None:
+    text = f'git: {{branch: "{branch}", ledgerBranch: "{branch}-ledger"}}\n{ONE}'
+    assert parse_configuration(Source(path="r.yaml", content=text.encode())).git.branch == branch
