@@ -8,8 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.expansion.alike import alike_words
-from reconciler.expansion.characters import escape_for_name, visible_form
+from reconciler.expansion.characters import alike_words, escape_for_name, visible_form
 from reconciler.model import Parameters
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
