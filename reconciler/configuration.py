@@ -72,6 +72,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 _MOST_MARGIN = 5.0
 _BRANCHES = ("branch", "ledgerBranch")
+_KEYS = ("accessKeyEnv", "secretKeyEnv")
 # What git-check-ref-format(1) forbids, and the schema's pattern cannot say in a way to be read.
 _NO_BRANCH = r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$"
 
@@ -144,7 +145,12 @@ _SECOND_DOCUMENT = Finding(
 def _problems(document: Document) -> list[Problem]:
     """Violations of the schema, and of the rules that a schema cannot express."""
     problems = document.problems("config")
-    unsound = {"/".join(problem.pointer.split("/")[:3]) for problem in problems}
+    pointers = [*(one.pointer for one in problems), *map(pointer, document.unknown_paths)]
+    flawed = {"/".join(one.split("/")[:end]) for one in pointers for end in (2, 3)}
+
+    def is_sound(*path: str) -> bool:
+        return pointer(path) not in flawed and not document.is_unknown(path)
+
     value = document.value
     environments = value.get("environments") if isinstance(value, dict) else None
     if not isinstance(environments, dict):
@@ -152,14 +158,17 @@ def _problems(document: Document) -> list[Problem]:
     sound = {
         name: environment
         for name, environment in environments.items()
-        if pointer(("environments", name)) not in unsound
+        if is_sound("environments", name)
     }
-    in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
-    retired = [] if in_retired else value.get("retired", [])
-    findings = [*_short_claim_findings(sound), *_overlap_findings(sound, retired)]
+    retired = value.get("retired", []) if is_sound("retired") else []
+    findings = [
+        *_short_claim_findings(sound),
+        *_shared_variable_findings(sound),
+        *_overlap_findings(sound, retired),
+    ]
     git = value.get("git", {}) if isinstance(value.get("git", {}), dict) else {}
     findings += _branch_findings(
-        {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
+        {name: git[name] for name in _BRANCHES if name in git and is_sound("git", name)}
     )
     for name, one in sound.items():
         if "notify" in one:
@@ -195,6 +204,21 @@ def _short_claim_findings(environments: Mapping[str, Any]) -> Iterator[Finding]:
             f"be longer than timeoutSeconds ({timeout:g}) plus a margin of {limits.margin:g}"
         )
         yield Finding(path=path, code="range", words=words)
+
+
+def _shared_variable_findings(environments: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, value in environments.items():
+        gateway = _gateway(value)
+        if gateway.access_key_env != gateway.secret_key_env:
+            continue
+        given = [one for one in _KEYS if one in value["gateway"]]
+        path: Path = ("environments", name, "gateway", given[-1])
+        other = "accessKeyEnv" if given[-1] == "secretKeyEnv" else "secretKeyEnv"
+        words = (
+            f"names the same variable as {other}{'' if len(given) > 1 else ', which has a default'}"
+            ": each key needs one of its own, for the access key is sent in clear"
+        )
+        yield Finding(path=path, code="exclusive", words=words)
 
 
 def _overlap_findings(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:

@@ -34,6 +34,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 _WESTERNMOST, _EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)  # of all zones
+# Between them, every zone can show an instant, and the date before.
+FIRST_SHOWN = EpochMs(-62135424000000)  # 0001-01-03T00:00:00.000Z
+LAST_SHOWN = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 SECOND_MS = 1_000
 HOUR_MINUTES = 60
 DAY_MINUTES = 24 * HOUR_MINUTES

@@ -14,7 +14,7 @@ from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, Tracked
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.files import Ledgers, is_ledger_file, ledger_text
+from reconciler.ledger.files import Ledgers, check_places, concerns_ledger, ledger_text
 from reconciler.manifest import FileResult, is_manifest_path
 from reconciler.manifest.read import missing_folder_note, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
@@ -174,7 +174,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
 
         Raises LedgerError, LinkedLedgerError.
         """
-        is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
+        is_wanted: Callable[[str], bool] = partial(concerns_ledger, folder=environment.state)
         most = MOST_OF_LEDGER
         found, problems = read_worktree(
             self.root, environment.state, is_wanted, most=most, most_together=most
@@ -187,6 +187,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         )
         if problems:
             raise LinkedLedgerError(problems[0])
+        check_places((one.path for one in sources), environment.state)
         here = {
             one.path.rpartition("/")[2]: one.content for one in sources if isinstance(one, Source)
         }

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.expansion.alike import alike_key_findings
 from reconciler.expansion.bounds import Bounds, check_text
 from reconciler.expansion.common import (
     Expanded,
@@ -51,6 +52,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     spec = manifest.value["spec"]
     findings = (
         *(bounds.window.findings(spec) if bounds.window else ()),
+        *alike_key_findings(spec),
         *matrix_findings(spec),
         *exclusion_findings(spec),
         *range_findings(spec),

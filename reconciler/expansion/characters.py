@@ -16,6 +16,8 @@ from itertools import groupby
 from unicodedata import ucd_3_2_0
 from unicodedata import ucd_3_2_0 as unicode
 
+from reconciler.schema.paths import quotable_text
+
 _PLAIN = frozenset(string.ascii_letters + string.digits + "._~-:")
 _LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd"})
 # Letters by Unicode 3.2 that are not plain: parts of Korean syllables, which NFC joins, two of them
@@ -119,7 +121,16 @@ def _is_in(ranges: _Ranges, character: str) -> bool:
     return at > 0 and number <= ranges[at - 1][1]
 
 
-def difference(one: str, other: str) -> str:
+def alike_words(one: str, other: str, where: str) -> str:
+    """What is wrong with a text that looks like another one, and what to do."""
+    return (
+        f'"{quotable_text(one)}" looks like "{quotable_text(other)}", {where}, and is another '
+        f"text: {_difference(one, other)}; remove one of the two, or write them so that they can "
+        "be told apart"
+    )
+
+
+def _difference(one: str, other: str) -> str:
     """Where one text differs from another that looks the same, in words."""
     start = next(
         (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),

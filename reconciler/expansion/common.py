@@ -11,11 +11,10 @@ from reconciler.model import EpochMs, Marks, Match, Parameters, Place, Problem, 
 from reconciler.numerous import Numerous
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
-from reconciler.times import parse_instant
+from reconciler.times import LAST_SHOWN, parse_instant
 
 FIRST = EpochMs(0)
-# A day before the calendar ends, so that every zone can show the instant.
-LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
+LAST = LAST_SHOWN
 
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")

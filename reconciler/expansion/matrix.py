@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.expansion.characters import difference, escape_for_name, visible_form
+from reconciler.expansion.characters import alike_words, escape_for_name, visible_form
 from reconciler.model import Parameters
 from reconciler.schema import Finding
-from reconciler.schema.paths import Path, quotable_text
+from reconciler.schema.paths import Path
 
 RESERVED = ("businessDate", "triggerTime")  # in `exclude`, these keys mean times
 _MATRIX: Path = ("spec", "matrix")
@@ -35,7 +35,6 @@ def matrix_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
             words = "stands in parameters as well: take it out of one of the two"
             yield Finding(path=path, code="exclusive", words=words, where="key")
         yield from _repeated_value_findings(path, values)
-    yield from _alike_key_findings(list(spec.get("matrix", {})))
 
 
 def _repeated_value_findings(path: Path, values: Sequence[str]) -> Iterator[Finding]:
@@ -47,25 +46,8 @@ def _repeated_value_findings(path: Path, values: Sequence[str]) -> Iterator[Find
         if value == values[before]:
             words = f"stands in the list already, at [{before}]: remove one of the two"
         else:
-            words = _alike_words(value, values[before], f"at [{before}]")
+            words = alike_words(value, values[before], f"at [{before}]")
         yield Finding(path=(*path, index), code="exclusive", words=words)
-
-
-def _alike_key_findings(keys: Sequence[str]) -> Iterator[Finding]:
-    first: dict[str, str] = {}
-    for key in keys:
-        before = first.setdefault(visible_form(key), key)
-        if before != key:
-            words = _alike_words(key, before, "another key")
-            yield Finding(path=(*_MATRIX, key), code="exclusive", words=words, where="key")
-
-
-def _alike_words(one: str, other: str, where: str) -> str:
-    return (
-        f'"{quotable_text(one)}" looks like "{quotable_text(other)}", {where}, and is another '
-        f"text: {difference(one, other)}; remove one of the two, or write them so that they can be "
-        "told apart"
-    )
 
 
 def combinations(matrix: Mapping[str, Sequence[str]], own: Parameters) -> Iterator[Combination]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta, tzinfo
 from typing import Any
 
+from reconciler.expansion.alike import alike_key_findings
 from reconciler.expansion.bounds import Bounds, check_text
 from reconciler.expansion.common import (
     Manifest,
@@ -28,11 +29,15 @@ def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
     """The run of a Trigger.
 
     Raises NotExpandedError for a time that no run can have, for one outside the window, for too
-    much text, and for wrong names in `sensitive`.
+    much text, for names that look alike, and for wrong names in `sensitive`.
     """
     spec = manifest.value["spec"]
     check_text(spec)
-    unmeant = [*(bounds.window.findings(spec) if bounds.window else ()), *sensitive_findings(spec)]
+    unmeant = [
+        *(bounds.window.findings(spec) if bounds.window else ()),
+        *alike_key_findings(spec),
+        *sensitive_findings(spec),
+    ]
     if unmeant:
         raise NotExpandedError(unmeant)
     trigger_time, own = _trigger_time(spec, zone), parameters(spec)

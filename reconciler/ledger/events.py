@@ -1,14 +1,27 @@
 """The ledger's events: what is written about runs, and never changed afterwards."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from reconciler.model import Digest, EpochMs, InstanceId, Nonce, Run, RunId
+from reconciler.times import FIRST_SHOWN, LAST_SHOWN
 
 VERSION = 1
 ADOPTED_VERSION = 2  # of `adopted` alone: an older reconciler must stop at it, and say why
+
+# What a line surely was not written with, and what a length or a limit can tell: such a line is
+# damaged. Patterns would take longer than all the rest of the reading.
+_Recorded = Annotated[str, Meta(min_length=len("2024-03-02T08:00:00Z"))]
+_Instant = Annotated[EpochMs, Meta(ge=FIRST_SHOWN, le=LAST_SHOWN)]
+_Milliseconds = Annotated[int, Meta(ge=-LAST_SHOWN, le=LAST_SHOWN)]
+_Sha256 = Annotated[Digest, Meta(min_length=64, max_length=64)]
+_Run = Annotated[RunId, Meta(min_length=1)]
+_Claim = Annotated[Nonce, Meta(min_length=1)]
+_Instance = Annotated[InstanceId, Meta(min_length=1)]
+_Text = Annotated[str, Meta(min_length=1)]
 
 
 class _Event(
@@ -22,7 +35,7 @@ class _Event(
     gc=False,  # an event is never part of a reference cycle
 ):
     v: int
-    at: str  # RFC 3339, UTC, by the gateway's clock
+    at: _Recorded  # RFC 3339, UTC, by the gateway's clock
 
 
 class ClaimedRun(
@@ -30,19 +43,21 @@ class ClaimedRun(
 ):
     """What a claim says about one run."""
 
-    digest: Digest
-    trigger_time: EpochMs
+    digest: _Sha256
+    trigger_time: _Instant
     flow_id: int | None = None  # lets us search for a run whose manifest is gone
-    stagger: int = 0  # milliseconds that the trigger time was moved by; not part of the digest
+    stagger: _Milliseconds = (
+        0  # milliseconds that the trigger time was moved by; not part of the digest
+    )
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The service that a claim's starts go to, and on whose behalf: only it knows about them."""
 
-    org_id: str
-    gateway: str  # URL, normalized by `reconciler.identity.service_of`
-    user_id: str
-    name: str | None = None  # `gateway.service`, where one organisation has two services
+    org_id: _Text
+    gateway: _Text  # URL, normalized by `reconciler.identity.service_of`
+    user_id: _Text
+    name: _Text | None = None  # `gateway.service`, where one organisation has two services
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,11 +70,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Claim(_Event, frozen=True, kw_only=True):
     """This applier is about to start these runs, and nobody else may before `until`."""
 
-    claim: Nonce
+    claim: _Claim
     by: str
     until: str  # RFC 3339, by the gateway's clock
     commit: str  # the commit whose manifests the claim was made from
-    runs: Mapping[RunId, ClaimedRun]
+    runs: Mapping[_Run, ClaimedRun]
     service: Service | None = None  # None: written before claims named their service
     correlation: str | None = None  # the parameter that carries this claim's nonce in each start
     before: tuple[Seen, ...] = ()  # instances seen in the runs' minutes before the claim
@@ -70,12 +85,12 @@ class Claim(_Event, frozen=True, kw_only=True):
 class Triggered(_Event, frozen=True, kw_only=True):
     """The run was started, and this is its instance."""
 
-    run: RunId
-    claim: Nonce | None = None
-    digest: Digest
+    run: _Run
+    claim: _Claim | None = None
+    digest: _Sha256
     flow_id: int
-    trigger_time: EpochMs
-    flow_instance_id: InstanceId
+    trigger_time: _Instant
+    flow_instance_id: _Instance
     evidence: Any = None  # how this is known, if not from the answer to the start
     inferred: bool = False  # neither answer nor nonce says so: no other instance was possible
 
@@ -83,8 +98,8 @@ class Triggered(_Event, frozen=True, kw_only=True):
 class Rejected(_Event, frozen=True, kw_only=True):
     """The service certainly rejected the start of the run."""
 
-    run: RunId
-    claim: Nonce
+    run: _Run
+    claim: _Claim
     code: int | str
     message: str
 
@@ -92,8 +107,8 @@ class Rejected(_Event, frozen=True, kw_only=True):
 class Unknown(_Event, frozen=True, kw_only=True):
     """The start was sent, and neither its answer nor a later search tells the outcome."""
 
-    run: RunId
-    claim: Nonce
+    run: _Run
+    claim: _Claim
     seen: Any
     late: bool = False  # it left after its claim had ended: others may have gone by its absence
 
@@ -101,26 +116,26 @@ class Unknown(_Event, frozen=True, kw_only=True):
 class Absent(_Event, frozen=True, kw_only=True):
     """It is certain that the claim started no instance of the run."""
 
-    run: RunId
-    claim: Nonce
+    run: _Run
+    claim: _Claim
     evidence: Any
 
 
 class Observed(_Event, frozen=True, kw_only=True):
     """The final status of the run's instance, as the service reported it."""
 
-    run: RunId
+    run: _Run
     status: int | str  # EnOS's number; NOT_FOUND: the service no longer knows the instance
-    claim: Nonce | None = None  # the claim under which the instance was started
+    claim: _Claim | None = None  # the claim under which the instance was started
 
 
 class Cancelled(_Event, frozen=True, kw_only=True):
     """The service's answer to the request to cancel the run's instance."""
 
-    run: RunId
+    run: _Run
     code: int  # 0: the instance was cancelled
     message: str = ""
-    claim: Nonce | None = None  # the claim under which the instance was started
+    claim: _Claim | None = None  # the claim under which the instance was started
 
 
 # What stands in printed commands where a person must write a reason, or the id of an instance. No
@@ -132,10 +147,10 @@ PLACEHOLDERS = frozenset({WHY, "TEXT", INSTANCE_ID, "ID"})  # and what help and 
 class Resolved(_Event, frozen=True, kw_only=True):
     """A person settled a run that was in doubt."""
 
-    run: RunId
+    run: _Run
     by: str
     triggered: InstanceId | None
-    claim: Nonce | None = None  # the claim that the person judged; None: the newest
+    claim: _Claim | None = None  # the claim that the person judged; None: the newest
     reason: str = ""
     evidence: Any = None  # what the service listed although the person says nothing was started
 
@@ -146,15 +161,15 @@ class Adopted(_Event, frozen=True, kw_only=True):
     The event is a claim and its outcome in one, so it also holds what a claim says about a run.
     """
 
-    run: RunId
-    claim: Nonce  # this event's own nonce; no instance carries it
+    run: _Run
+    claim: _Claim  # this event's own nonce; no instance carries it
     by: str
     commit: str  # the commit whose manifest declared the run
-    digest: Digest
+    digest: _Sha256
     flow_id: int
-    trigger_time: EpochMs
-    stagger: int = 0  # see `ClaimedRun`
-    flow_instance_id: InstanceId
+    trigger_time: _Instant
+    stagger: _Milliseconds = 0  # see `ClaimedRun`
+    flow_instance_id: _Instance
     service: Service
     reason: str = ""
     evidence: Any = None  # what the service said about the instance

@@ -43,6 +43,33 @@ def is_ledger_file(path: str, folder: str) -> bool:
     return head == folder and _OURS.fullmatch(name) is not None
 
 
+def concerns_ledger(path: str, folder: str) -> bool:
+    """Whether `is_ledger_file` holds for the path, or `check_places` refuses it."""
+    return is_ledger_file(path, folder) or _lost_place(path, folder) is not None
+
+
+def check_places(paths: Iterable[str], folder: str) -> None:
+    """Raise LedgerError if a path lies in a folder that has the place of a file of the ledger."""
+    for path in paths:
+        place = _lost_place(path, folder)
+        if place is not None:
+            raise LedgerError(
+                "it is a folder, and a file of the ledger belongs in its place",
+                file=place,
+                hint="Restore the file from the branch's history; if there was none, remove the "
+                "folder.",
+            )
+
+
+def _lost_place(path: str, folder: str) -> str | None:
+    """The ledger file in whose place there is a folder that holds the path."""
+    head = f"{folder}/"
+    name, below, _ = path.removeprefix(head).partition("/")
+    if not (below and path.startswith(head)):
+        return None
+    return head + name if name == ACTIVE or re.fullmatch(_SEALED, name) else None
+
+
 def is_ledger_name(name: str) -> bool:
     """Whether a file of that name is a ledger file, or could be taken for one."""
     return _OURS.fullmatch(name) is not None

@@ -75,6 +75,18 @@ class Document(Struct, frozen=True, kw_only=True):
         path = finding.path
         if finding.where == "parent" and path[:-1] in self.built.incomplete:
             return True
+        return self.is_unknown(path)
+
+    @property
+    def unknown_paths(self) -> set[Path]:
+        """Where a value is unknown, or lacks what it would have, because of a problem of the YAML.
+
+        Several may have one problem: what aliases repeat is reported under the first path to it.
+        """
+        return self.built.doubtful | self.built.incomplete
+
+    def is_unknown(self, path: Path) -> bool:
+        """Whether a problem of the YAML makes the value, or one around it, unknown."""
         doubtful = self.built.doubtful
         return bool(doubtful) and any(path[:end] in doubtful for end in range(len(path) + 1))
 

@@ -34,7 +34,7 @@ _BLUEPRINTS = Blueprints(verbatim=VERBATIM)  # learned from all files; changes n
 _ENDINGS = (".yaml", ".yml")
 _DEFAULTS = Bounds()
 
-_LIKE_AN_ENDING = r"(?i)\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])"
+_LIKE_AN_ENDING = r"(?i)\.(?:y+a*m+l+|yalm|ymal|ymla|ylm|yam|jsonc?|json5)(?![a-z])"
 
 # Codes for what is meant to declare something and does not. An apply does what is declared, so they
 # do not stop it, and `plan` notes them. For `validate`, which judges what was written, they are
@@ -198,7 +198,8 @@ def _taken_name_problems(group: list[Run]) -> Iterator[Problem]:
 def looks_like_manifest(path: str, folder: str) -> bool:
     """Whether a file below the folder that is not a manifest was perhaps meant to be one.
 
-    Only its name counts: `.YAML`, `.yaml.txt`, `.yml~`, `.json`, or no ending at all. Names without
+    Only its name counts: `.YAML`, `.yaml.txt`, `.yml~`, `.yamll`, `.json`, or no ending
+    at all. Names without
     an ending that begin with a capital, such as README and OWNERS, are other tools'.
     """
     parts = path.removeprefix(f"{folder}/").split("/")

@@ -18,7 +18,7 @@ from reconciler.git.lasting import MOST_KEPT
 from reconciler.identity import Book, Listed, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service
-from reconciler.ledger.files import LEDGER, is_ledger_name
+from reconciler.ledger.files import LEDGER, check_places, is_ledger_name
 from reconciler.ledger.lines import looks_like_event
 from reconciler.model import Problem, Source
 from reconciler.repository.committed import CommittedLedger, FilesOnDemand
@@ -157,7 +157,10 @@ class CommittedBooks:
         return [entry for entry in above if entry is not None]
 
     def check_folder(self, folder: str) -> None:
-        """Raise LedgerError if anything but a folder stands at a ledger's folder or on the way."""
+        """Raise LedgerError if anything but a folder stands at a ledger's folder or on the way.
+
+        Likewise if a folder stands where one of the ledger's files belongs.
+        """
         own = self._tree.at(folder)
         for entry in (*self.entries_above(folder), *(() if own is None else (own,))):
             raise LedgerError(
@@ -165,6 +168,7 @@ class CommittedBooks:
                 f"folder {folder} lies there",
                 hint="Put the folder itself in its place (`git mv`), or name another as `state`.",
             )
+        check_places((one.path for one in self.under(folder)), folder)
 
     def read_configurations(self, besides: str) -> dict[str, bytes]:
         """Every `reconciler.yaml` of the tree except `besides`, by its path."""

@@ -12,6 +12,9 @@ from reconciler.times import parse_instant, parse_zone
 _DATE = r"(?a)\d{4}-\d\d-\d\d"
 _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit silently drops some others
 
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # of a host's name
+_LONGEST_HOST = 254  # with a dot at its end
+_IPV4_PARTS = 4
 _LONGEST_PATH = 1_000  # what is made from a path grows with the square of its length
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CRON_FIELDS = {
@@ -129,9 +132,9 @@ def check_instance_url(text: str) -> None:
         plain = plain.replace(f"{{{name}}}", "")
     if "{" in plain or "}" in plain:
         raise ValueError(f"must have no braces but {_BRACED}, for example {example}")
-    _check_url(plain, example)
     if plain.partition("://")[2].partition("/")[0] != text.partition("://")[2].partition("/")[0]:
         raise ValueError("must have no braces in its host")
+    _check_url(plain, example)
     if "{flowInstanceId}" not in text:
         raise ValueError(f"must contain {{flowInstanceId}}, for example {example}")
 
@@ -152,10 +155,31 @@ def _check_url(text: str, example: str) -> None:
         raise ValueError(f"needs a scheme and a host, such as {example}")
     if url.scheme == "http" and not is_loopback(host):
         raise ValueError("must begin with https:// (http:// is for this machine only: 127.0.0.1)")
+    if not _is_possible_host(host):
+        raise ValueError(f"has a host that cannot exist: correct it, as in {example}")
     if port == 0:
         raise ValueError("has the port 0, at which nothing can be reached")
     if "@" in url.netloc:
         raise ValueError("must not hold a user or password: secrets come from the environment")
+
+
+def _is_possible_host(host: str) -> bool:
+    """Whether a host of that name may exist: one of the DNS, of a local network, or an address.
+
+    Names with underscores are no host names by the standards, and are used all the same.
+    """
+    if ":" in host:
+        return True  # urlsplit takes no other colon than those of an IPv6 address
+    labels = host.removesuffix(".").split(".")
+    if len(host) > _LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
+        return False
+    if len(labels) < _IPV4_PARTS or not all(map(str.isdecimal, labels)):
+        return True
+    try:
+        ipaddress.IPv4Address(".".join(labels))
+    except ValueError:
+        return False
+    return True
 
 
 def parse_folder(text: str) -> str:

@@ -324,8 +324,8 @@ def _range_words(violation: Violation) -> str:
     match violation.keyword:
         case "minimum":
             return f"must be at least {limit}, not {_describe_value(value, {})}"
-        case "maximum" if "maximumErrorMessage" in violation.schema:
-            return str(violation.schema["maximumErrorMessage"])
+        case "maximum" | "minItems" as keyword if f"{keyword}ErrorMessage" in violation.schema:
+            return str(violation.schema[f"{keyword}ErrorMessage"])
         case "maximum":
             return f"must be at most {limit}, not {_describe_value(value, {})}"
         case "exclusiveMinimum":

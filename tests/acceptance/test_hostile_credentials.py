@@ -69,7 +69,7 @@ def test_a_gateway_that_the_shared_branch_does_not_name_hears_nothing(
         [
             ("orgId", "o2"),
             ("userId", "u2"),
-            ("accessKeyEnv", "ENOS_SECRET_KEY"),
+            ("accessKeyEnv", "ENOS_OTHER_KEY"),
             ("secretKeyEnv", "GITHUB_TOKEN"),
             ("caFile", "ca.pem"),
         ],
@@ -176,7 +176,8 @@ def test_a_variable_that_the_pipeline_allows_is_read(
 def test_one_variable_is_not_both_keys_for_the_access_key_is_sent_in_clear(scene: Scene) -> None:
     change(scene, accessKeyEnv="ENOS_SECRET_KEY")
     scene.push({})
-    assert "are both ENOS_SECRET_KEY" in scene.run("apply", exits=1).flat
+    for command in ("validate", "apply"):
+        assert "names the same variable as secretKeyEnv" in scene.run(command, exits=1).flat
     assert scene.sandbox.requests == []
 
 

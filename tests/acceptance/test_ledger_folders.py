@@ -78,6 +78,18 @@ def test_a_ledger_is_not_looked_for_through_links(applied: Scene, link: str, sta
         assert f"{link} is a link, a file or a repository of its own" in said.flat
 
 
+@pytest.mark.parametrize("name", sampled(["ledger.jsonl", "ledger-000001.jsonl"], every=2))
+def test_a_folder_in_the_place_of_a_ledger_file_is_refused_by_all(
+    open_scene: OpenScene, name: str
+) -> None:
+    scene = open_scene({**runs("a"), f"state/test/{name}/note": "x\n"})
+    refused(scene, f"state/test/{name}:")
+    for command in ("validate", "plan", "apply"):
+        said = scene.run(command, exits=1).flat
+        assert "it is a folder, and a file of the ledger belongs in its place" in said
+        assert "Restore the file" in said
+
+
 @pytest.mark.parametrize(
     "first", sampled(["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n'], every=4)
 )

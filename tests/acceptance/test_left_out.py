@@ -24,6 +24,7 @@ BESIDE = {
             (name, True)
             for name in ("a.Yml", "a.yaml.bak", "a.yaml1", "a.yalm", "a.JSON", "b/a.YAML")
         ),
+        *((name, True) for name in ("a.yamll", "a.yaaml", "a.ymll", "a.YAMLL", "a.ylm", "a.ymla")),
         *((name, False) for name in ("a.yaml", "b/a.yml", "README", "README.md", "OWNERS")),
         *(
             (name, False)

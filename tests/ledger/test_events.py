@@ -11,6 +11,7 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import Event
 from reconciler.ledger.events import VERSION
 from reconciler.ledger.lines import decode_events, encode_events
+from reconciler.times import LAST_SHOWN
 from tests.building import a_claim, a_run, a_triggered, an_absent, an_adopted, an_observed
 from tests.ledger.histories import histories
 
@@ -62,7 +63,10 @@ def test_a_line_has_the_names_that_the_contract_gives_its_fields() -> None:
 
 
 def test_a_person_who_saw_that_a_run_was_not_started_writes_null() -> None:
-    line = b'{"event":"resolved","v":1,"at":"x","run":"wind","by":"ana","triggered":null}'
+    line = (
+        b'{"event":"resolved","v":1,"at":"2024-03-02T04:00:00.000Z","run":"wind","by":"ana",'
+        b'"triggered":null}'
+    )
     assert encode_events(read(line)) == line + b"\n"
     assert "triggered" in str(refusal(line.replace(b',"triggered":null', b"")))
 
@@ -136,7 +140,9 @@ def test_a_claim_whose_times_cannot_be_told_is_named_with_file_and_line(
     field: str, time: str
 ) -> None:
     line = encode_events([msgspec.structs.replace(a_claim(RUN), **{field: time})])
-    assert str(refusal(LINE + b"\n" + line)).startswith(f"{FILE}:2: not a ledger event: the time")
+    error = str(refusal(LINE + b"\n" + line))
+    assert error.startswith(f"{FILE}:2: not a ledger event: ")
+    assert "the time" in error or f"`$.{field}`" in error
 
 
 @pytest.mark.parametrize("run", ["x#2#7", "x#two", "x@y", "x@2@3#2"])
@@ -148,6 +154,74 @@ def test_a_run_whose_number_cannot_be_told_is_named_with_file_and_line(run: str)
     assert str(refusal(LINE + b"\n" + line)) == (
         f"{FILE}:2: not a ledger event: the run '{run}' has no number behind `@` or `#`"
     )
+
+
+DAMAGED_FIELDS = [
+    *(("triggerTime", time) for time in (9 * 10**15, -(10**17), 10**30)),
+    *(("digest", text) for text in ("", "x", "0" * 65)),
+    *((name, "") for name in ("run", "claim", "flowInstanceId")),
+    *(("at", text) for text in ("", "yesterday", "2024-03-02")),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), DAMAGED_FIELDS)
+def test_a_start_with_what_nobody_wrote_is_named_with_file_and_line(
+    field: str, value: object
+) -> None:
+    told = msgspec.json.decode(encode_events([a_triggered(RUN)])) | {field: value}
+    error = refusal(LINE + b"\n" + msgspec.json.encode(told))
+    assert str(error).startswith(f"{FILE}:2: not a ledger event: ")
+    assert field in str(error)
+
+
+@pytest.mark.parametrize("event", [an_observed(RUN), an_absent(RUN), an_adopted(RUN)])
+def test_no_event_has_a_time_that_is_none(event: Event) -> None:
+    line = encode_events([msgspec.structs.replace(event, at="yesterday")])
+    assert str(refusal(line)).startswith(f"{FILE}:1: not a ledger event: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("triggerTime", 10**17), ("digest", "x"), ("stagger", 9 * 10**15)]
+)
+def test_a_claim_of_a_run_that_nobody_declared_is_named_with_file_and_line(
+    field: str, value: object
+) -> None:
+    told = msgspec.json.decode(encode_events([a_claim(RUN)]))
+    told["runs"][RUN.id][field] = value
+    error = refusal(LINE + b"\n" + msgspec.json.encode(told))
+    assert str(error).startswith(f"{FILE}:2: not a ledger event: ")
+    assert "runs" in str(error)
+
+
+@pytest.mark.parametrize("name", ["orgId", "gateway", "userId", "name"])
+def test_a_claim_for_a_service_without_a_name_is_named_with_file_and_line(name: str) -> None:
+    told = msgspec.json.decode(encode_events([a_claim(RUN)]))
+    told["service"] = {"orgId": "o", "gateway": "https://a.test", "userId": "u"}
+    assert len(read(msgspec.json.encode(told))) == 1
+    told["service"][name] = ""
+    assert name in str(refusal(msgspec.json.encode(told)))
+
+
+@pytest.mark.parametrize("time", [0, LAST_SHOWN, -1])
+def test_a_time_that_clocks_can_show_is_read_although_no_manifest_names_it(time: int) -> None:
+    told = msgspec.json.decode(encode_events([a_triggered(RUN)])) | {"triggerTime": time}
+    assert len(read(msgspec.json.encode(told))) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "more"),
+    [
+        (a_triggered(RUN), {"claim": None, "at": "2024-03-02T04:00:00Z"}),
+        (a_triggered(RUN), {"flowInstanceId": " \u200b?"}),
+        (a_claim(RUN), {"service": None, "lookedAt": None, "commit": "", "by": ""}),
+        (an_observed(RUN), {"status": "A_STATUS_OF_TOMORROW", "claim": None}),
+    ],
+)
+def test_what_an_older_version_or_an_odd_service_causes_is_read(
+    event: Event, more: dict[str, object]
+) -> None:
+    told = msgspec.json.decode(encode_events([event])) | more
+    assert len(read(msgspec.json.encode(told))) == 1
 
 
 @pytest.mark.parametrize("marker", [b"<<<<<<< HEAD", b"=======", b">>>>>>> main", b"||||||| base"])

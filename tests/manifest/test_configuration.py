@@ -181,3 +181,79 @@ def test_a_sound_environment_is_checked_although_another_is_broken() -> None:
         parse_configuration(made)
     codes = [problem.code for problem in raised.value.problems]
     assert codes == ["range", "required", "required", "required"]
+
+
+ONE = """version: 1
+environments:
+  prod:
+    manifests: triggers
+    state: state/prod
+    gateway: {url: "https://a.test", orgId: o, userId: u, timezone: UTC}
+"""
+DEV = """  dev:
+    manifests: t2
+    state: state/dev
+    gateway: {url: "https://a.test", orgId: o, userId: u, timezone: UTC}
+"""
+UNREADABLE = {"99999999999999999999": "yaml-number", "1e999": "yaml-number", "!!str x": "yaml-tag"}
+WITHIN = (
+    ONE.replace("{url", "&g {url").replace("UTC", "VALUE")
+    + "  dev: {manifests: t2, state: state/dev, gateway: *g}\n",
+    f"{ONE}    limits: &l {{claimSeconds: VALUE}}\n{DEV}    limits: *l\n",
+    f"{ONE}    notify: &n [{{format: VALUE, urlEnv: N}}]\n{DEV}    notify: *n\n",
+)
+ITSELF = (
+    ONE.replace("triggers", "&m VALUE") + DEV.replace("t2", "*m"),
+    ONE.replace("triggers", "&m VALUE") + "retired: *m\n",
+    ONE.replace("triggers", "&m VALUE") + "retired: [*m]\n",
+    "git: {branch: &b VALUE, ledgerBranch: *b}\n" + ONE,
+)
+
+
+@pytest.mark.parametrize("template", [*WITHIN, *ITSELF])
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_what_an_alias_repeats_is_no_sounder_than_what_it_names(template: str, value: str) -> None:
+    assert UNREADABLE[value] in problem_codes(template.replace("VALUE", value))
+
+
+@pytest.mark.parametrize("template", WITHIN)
+def test_an_alias_of_nothing_is_found_although_another_repeats_it(template: str) -> None:
+    assert problem_codes(template.replace("VALUE", "*zz")) == {"yaml-alias"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"!!map\n{ONE}".replace("UTC}", "5}"),
+        ONE.replace("environments:", "environments: !!map").replace("UTC}", "5}"),
+        f"git: !!map {{branch: 1}}\n{ONE}",
+    ],
+)
+def test_nothing_below_a_value_that_is_not_read_counts_as_sound(text: str) -> None:
+    assert problem_codes(text) == {"yaml-tag"}
+
+
+def test_a_field_that_a_merge_key_hides_is_not_taken_for_given_behind_an_alias() -> None:
+    text = ONE.replace('{url: "https://a.test", ', "&g {<<: {}, ")
+    text += "  dev: {manifests: t2, state: state/dev, gateway: *g}\n"
+    assert problem_codes(text) == {"yaml-merge-key"}
+
+
+def problem_codes(text: str) -> set[str]:
+    with pytest.raises(InvalidConfigurationError) as raised:
+        parse_configuration(Source(path="reconciler.yaml", content=text.encode()))
+    return {problem.code for problem in raised.value.problems}
+
+
+@pytest.mark.parametrize("name", ["branch", "ledgerBranch"])
+@pytest.mark.parametrize("branch", ["HEAD", "@", "refs", "refs/x", "reconciler-trace"])
+def test_a_branch_that_is_none_or_the_place_of_traces_is_refused(name: str, branch: str) -> None:
+    assert problem_codes(f'git: {{{name}: "{branch}"}}\n{ONE}') == {"pattern"}
+
+
+@pytest.mark.parametrize(
+    "branch", ["head", "HEAD2", "a@b", "refsx/y", "x/refs/y", "reconciler-trac"]
+)
+def test_a_branch_that_only_begins_like_one_of_those_is_accepted(branch: str) -> None:
+    text = f'git: {{branch: "{branch}", ledgerBranch: "{branch}-ledger"}}\n{ONE}'
+    assert parse_configuration(Source(path="r.yaml", content=text.encode())).git.branch == branch
