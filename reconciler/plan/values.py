@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -219,6 +219,15 @@ class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq
 PlannedRun = FullPlanned | BriefPlanned
 
 
+def plan_digest(environment: str, runs: Iterable[tuple[RunId, Action, Digest, EpochMs]]) -> str:
+    """SHA-256 of the work: the environment, and each run's id, action, digest and trigger time.
+
+    The trigger time is there because a run's digest leaves its stagger out.
+    """
+    content = [environment, list(runs)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one environment, in the order in which runs would start."""
 
@@ -237,13 +246,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the work: the environment, and each run's id, action, digest and trigger time.
-
-        The trigger time is there because a run's digest leaves its stagger out.
-        """
-        runs = [[run.id, run.action, run.digest, run.trigger_time] for run in self.runs]
-        content = [self.environment, runs]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        """SHA-256 of the work; see `plan_digest`."""
+        return plan_digest(
+            self.environment,
+            ((run.id, run.action, run.digest, run.trigger_time) for run in self.runs),
+        )
 
     @property
     def has_work(self) -> bool:
