@@ -294,3 +294,16 @@ def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
     )
     said = _end(process, scene)
     assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+@pytest.mark.parametrize("code", [130, 141])
+def test_a_demo_of_which_a_command_is_broken_off_ends_like_it_and_leaves_nothing(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
+) -> None:
+    scene = open_scene({})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr("reconciler.cli.demonstration.run", lambda _: code)
+    assert scene.run("demo", exits=code).err == ""
+    assert list(temporary.iterdir()) == []
