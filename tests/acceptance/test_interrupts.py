@@ -275,25 +275,53 @@ def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
     open_scene: OpenScene, module: str, number: signal.Signals
 ) -> None:
     """Somebody changes their mind at once: no traceback answers them."""
-    scene = open_scene({})
+    meet = f"if name == {module!r}: os.kill(os.getpid(), {int(number)})"
+    said = _end(_start_meeting(meet), open_scene({}))
+    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+@pytest.mark.parametrize(
+    "meet",
+    [
+        pytest.param(
+            "weakref.finalize(type('Brief', (), {})(), os.kill, os.getpid(), NUMBER)",
+            id="a callback of a weak reference",
+        ),
+        pytest.param(
+            "type('Class', (), {'field': type('Field', (), {'__set_name__': "
+            "lambda *_: os.kill(os.getpid(), NUMBER)})()})",
+            id="a class in the making",
+        ),
+    ],
+)
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_where_python_drops_or_wraps_it_still_ends_the_command(
+    open_scene: OpenScene, meet: str, number: signal.Signals
+) -> None:
+    """Python 3.11 wraps it where a class is made."""
+    meet = f"if name == 'reconciler.cli.validate': {meet.replace('NUMBER', str(int(number)))}"
+    said = _end(_start_meeting(meet), open_scene({}))
+    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+def _start_meeting(meet: str) -> "subprocess.Popen[str]":
+    """Start `validate`; the statement is run as each module is looked for whose `name` it sees."""
     script = (
-        "import os, sys, reconciler.__main__\n"
+        "import os, sys, weakref, reconciler.__main__\n"
         "class Meeting:\n"
         "    def find_spec(self, name, *_):\n"
-        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        f"        {meet}\n"
         "sys.meta_path.insert(0, Meeting())\n"
         "sys.argv[1:] = ['validate']\n"
         "reconciler.__main__.main()\n"
     )
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    said = _end(process, scene)
-    assert (said.out, said.err.strip()) == ("", "interrupted")
 
 
 @pytest.mark.parametrize("code", [130, 141])
