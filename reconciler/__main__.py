@@ -19,7 +19,7 @@ def main() -> None:
     if os.name != "posix":
         sys.stderr.write(_ELSEWHERE)
         sys.exit(1)
-    from reconciler.cli.signals import end_with, heed, hold
+    from reconciler.cli.signals import end_with, heed, hold, regain
 
     hold()
     gc.set_threshold(*_COLLECTED)
@@ -32,6 +32,7 @@ def main() -> None:
     from reconciler.cli.main import run
 
     heed()
+    regain()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # where its streams are not open yet, or no longer

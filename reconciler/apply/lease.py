@@ -116,8 +116,9 @@ class Lapses(Struct, kw_only=True):
 
     clock: Clock
     seen: dict[Nonce, float] = field(default_factory=dict)  # local seconds, when first seen
-    # Since when, by the gateway's clock.
+    # By the gateway's clock: since when, and when those that last longer are expected to.
     lapsed: dict[Nonce, EpochMs] = field(default_factory=dict)
+    expected: dict[Nonce, EpochMs] = field(default_factory=dict)
 
     def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
         """Note which claims have run out. `margin` in seconds."""
@@ -125,6 +126,13 @@ class Lapses(Struct, kw_only=True):
             until, elapsed = parse_instant(claim.until), self.clock.elapsed()
             if until <= now or nonce in self.lapsed:
                 continue
-            length = (until - parse_instant(claim.at)) / 1000
-            if elapsed - self.seen.setdefault(nonce, elapsed) > length + margin:
+            lasts = (until - parse_instant(claim.at)) / 1000 + margin
+            left = lasts - (elapsed - self.seen.setdefault(nonce, elapsed))
+            self._expect(nonce, EpochMs(now + int(left * 1000)), margin)
+            if left < 0:
                 self.lapsed[nonce] = now
+
+    def _expect(self, nonce: Nonce, end: EpochMs, margin: float) -> None:
+        """Note when the claim is expected to lapse; the same as before as long as clocks go on."""
+        if abs(end - self.expected.get(nonce, 0)) > margin * 1000:
+            self.expected[nonce] = end

@@ -14,6 +14,7 @@ from reconciler.apply.ports import Gateway, Noted, Ports, Waiting
 from reconciler.apply.wait import Backoff, describe_wait, next_decision_time
 from reconciler.errors import GitError
 from reconciler.ledger import events
+from reconciler.model import EpochMs
 from reconciler.plan import Plan
 
 _Result = TypeVar("_Result")
@@ -52,10 +53,8 @@ class Pauses:
             return Waited.NOT_AT_ALL
         if awaited:
             self._observer.tell(awaited)
-        waiting = None if until is None else Waiting(reason=describe_wait(awaits), until=until)
-        if waiting is not None and waiting != self._waiting:
-            self._ports.progress(waiting)
-            self._waiting = waiting
+        if until is not None:
+            self._tell_waiting(awaits, now, until)
         await self.sleep(self._backoff.pause(until, now))
         await self._refetch(patient=bool(awaited))
         due = self._observer.due(awaited, clock.earliest_time())
@@ -63,6 +62,19 @@ class Pauses:
             self._backoff.look_sooner()
             return Waited.FOR_AN_END
         return Waited.IN_VAIN
+
+    def _tell_waiting(self, awaits: Plan, now: EpochMs, until: EpochMs) -> None:
+        """Say what is waited for, and until when at the latest; not again what was said last.
+
+        A claim that was made before the gateway's clock was set back lapses before its time.
+        """
+        known = self._knowledge
+        claim_seconds, lapses = known.environment.limits.claim_seconds, known.lapses.expected
+        told = next_decision_time(awaits, known.doubts, now, claim_seconds, lapses)
+        waiting = Waiting(reason=describe_wait(awaits), until=until if told is None else told)
+        if waiting != self._waiting:
+            self._ports.progress(waiting)
+            self._waiting = waiting
 
     async def run_unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         """The result; None once the apply is told to stop: then the work is broken off."""

@@ -203,7 +203,8 @@ def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
 class Recovered(Struct, frozen=True, kw_only=True):
     """What came of feeding lost outcomes back."""
 
-    missing: int  # how many of them were not on the branch before
+    missing: int  # how many of them were not on the branch before, or less certainly
+    confirmed: int  # how many of those are answers that say what a search had found
     twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled that
     doubts: Sequence[RunId]  # runs that what was fed back leaves in doubt
 
@@ -219,14 +220,26 @@ async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
         _check_claimed(event, ledger)
     branch.pending = list_additions(lost, ledger)
     missing = len(branch.pending)
+    confirmed = sum(_confirms_a_search(event, ledger) for event in branch.pending)
     await branch.record()
     runs = {event.run for event in lost if not isinstance(event, events.Claim)}
     known = (branch.snapshot.ledger.records.get(run) for run in sorted(runs))
     records = [record for record in known if record is not None]
     return Recovered(
         missing=missing,
+        confirmed=confirmed,
         twice=[record for record in records if record.started_twice],
         doubts=[record.run for record in records if record.phase is Phase.UNKNOWN],
+    )
+
+
+def _confirms_a_search(event: Event, ledger: Ledger) -> bool:
+    """Whether the start is in the ledger as well, but inferred: the answer makes it certain."""
+    if not isinstance(event, events.Triggered) or event.run not in ledger.records:
+        return False
+    return any(
+        one.inferred and (one.claim, one.instance) == (event.claim, event.flow_instance_id)
+        for one in ledger.records[event.run].starts
     )
 
 

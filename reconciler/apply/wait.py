@@ -8,6 +8,7 @@ change nothing. However the apply ends, its outcomes are pushed, or kept in a fi
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -91,14 +92,22 @@ class Backoff:
 
 
 def next_decision_time(
-    plan: Plan, doubts: Mapping[RunId, Doubt], now: EpochMs, claim_seconds: float
+    plan: Plan,
+    doubts: Mapping[RunId, Doubt],
+    now: EpochMs,
+    claim_seconds: float,
+    lapses: Mapping[Nonce, EpochMs] = MappingProxyType({}),
 ) -> EpochMs | None:
     """When a run that is held or in doubt will be decided; None if time decides none of them.
 
+    `lapses`: when claims are expected to lapse, where that counts; see `Lapses`.
     A run in doubt whose trigger time lies further ahead than a claim lasts is left in doubt: that
     wait could take any time.
     """
-    times = [held.record.until for held in plan.runs_of_action(Action.HOLD) if held.record]
+    held = (one.record for one in plan.runs_of_action(Action.HOLD) if one.record)
+    times = [
+        min(one.until, lapses.get(one.claim, one.until)) if one.claim else one.until for one in held
+    ]
     horizon = now + int(claim_seconds * 1000)
     for planned in plan.runs_of_action(Action.RESOLVE):
         doubt, record = doubts.get(planned.id), planned.record

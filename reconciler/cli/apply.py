@@ -22,7 +22,7 @@ from reconciler.errors import ExitCode
     "--plan",
     "plan_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Start only what this saved plan holds; refused if it is stale.",
+    help="Start only what this saved plan holds; refused if it is stale or was edited.",
 )
 @click.option(
     "--max-runs",

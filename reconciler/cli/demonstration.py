@@ -6,10 +6,12 @@ import sys
 import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
-from shutil import copytree, which
+from shutil import copytree, rmtree, which
+
+from click.exceptions import Exit
 
 from reconciler.cli.main import run
-from reconciler.cli.saying import announce, show
+from reconciler.cli.saying import ReaderGoneError, announce, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.git.command import run_git
 from reconciler.sandbox import Sandbox, environment, run_sandbox
@@ -19,8 +21,20 @@ _EXAMPLE_URL = "http://127.0.0.1:8765"
 
 
 def demonstrate() -> ExitCode:
-    """Make a repository and its remote, and run the commands that a user would run."""
+    """Make a repository and its remote, and run the commands that a user would run.
+
+    Both stay for the user to look at, but not if it was interrupted, or nobody reads on.
+    """
     base = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+    try:
+        _demonstrate(base)
+    except (KeyboardInterrupt, ReaderGoneError, Exit):
+        rmtree(base, ignore_errors=True)  # what cannot be removed is left among temporary files
+        raise
+    return ExitCode.OK
+
+
+def _demonstrate(base: Path) -> None:
     sandbox = Sandbox()
     with run_sandbox(sandbox) as url:
         repository = _make_repository(base, url)
@@ -39,7 +53,6 @@ def demonstrate() -> ExitCode:
         started = [one for one in sandbox.requests if one.operation == "trigger"]
     _say(f"The gateway was asked {len(started)} times to start a run, once for each that was due.")
     _say_next_steps(repository, url, sandbox)
-    return ExitCode.OK
 
 
 def _make_repository(base: Path, url: str) -> Path:
@@ -72,6 +85,8 @@ def _run_reconciler(repository: Path, *arguments: str) -> None:
     announce(f"$ reconciler {shlex.join(arguments)}", "bold")
     code = run([*arguments, "--repo", str(repository)])
     show("\n")
+    if code in (ExitCode.INTERRUPTED, ExitCode.UNREAD):  # which it has said, or nobody reads
+        raise Exit(code)
     if code != ExitCode.OK:
         raise ReconcilerError(f"`reconciler {shlex.join(arguments)}` ended with exit code {code}")
 

@@ -11,7 +11,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
 from reconciler.cli.saying import ReaderGoneError, journal, say, show, wrap_streams
-from reconciler.cli.signals import release, restore_signals
+from reconciler.cli.signals import is_interrupt, release, restore_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import escape_line
 
@@ -124,8 +124,7 @@ def _run(arguments: Sequence[str]) -> int:
         _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted")
-        return ExitCode.INTERRUPTED
+        return _end_interrupted()
     except ReaderGoneError:
         # Say nothing, like a program that SIGPIPE ends, and give the code that a shell gives it.
         # If stdout still led to the pipe, Python would complain when it flushes.
@@ -135,10 +134,17 @@ def _run(arguments: Sequence[str]) -> int:
         _say(error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an exit code
+        if is_interrupt(error):
+            return _end_interrupted()
         from reconciler.cli.unexpected import tell_unexpected
 
         return tell_unexpected(error, arguments)
     return int(code or ExitCode.OK)
+
+
+def _end_interrupted() -> ExitCode:
+    say("interrupted")
+    return ExitCode.INTERRUPTED
 
 
 def _show(error: click.ClickException) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import Digest, EpochMs, RunId
-from reconciler.plan import Action
+from reconciler.plan import Action, plan_digest
 from reconciler.repository.named_files import read_regular, write_regular
 
 _BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
@@ -46,7 +46,8 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
 def read_saved_plan(path: Path, environment: str) -> SavedPlan:
     """Read from the file what the plan would do in the environment.
 
-    Raises RefusedError if the file is no plan, or has none for that environment.
+    Raises RefusedError if the file is no plan, has none for that environment, or was edited. The
+    plan's `commit` decides nothing: an apply reads the branch as it is by then.
     """
     try:
         document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
@@ -56,15 +57,10 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
         plans = document.get("environments", [document])
         plan = next((one for one in plans if one["environment"] == environment), None)
         if plan is not None:
-            return SavedPlan(
-                starts={
-                    RunId(run["run"]): _read_saved_run(run)
-                    for run in _runs_of_action(plan, Action.START)
-                },
-                cancels=frozenset(
-                    RunId(run["run"]) for run in _runs_of_action(plan, Action.CANCEL)
-                ),
-            )
+            saved = _read_plan(plan)
+            if plan.get("digest") != _digest_of_content(plan):
+                raise _edited_error(path)
+            return saved
     except _NOT_A_PLAN as error:
         raise RefusedError(
             f"{path} is not a saved plan: {error}",
@@ -82,6 +78,30 @@ def _other_format_error(path: Path, version: object) -> RefusedError:
         f"{path} is of format {version}, and this reconciler reads saved plans of format "
         f"{_VERSION}",
         hint="Make a new one with `reconciler plan --out FILE`, with this version of it.",
+    )
+
+
+def _edited_error(path: Path) -> RefusedError:
+    return RefusedError(
+        f"{path} was edited after it was saved: its digest is not that of its runs and their "
+        "actions",
+        hint="Make a new one with `reconciler plan --out FILE`.",
+    )
+
+
+def _digest_of_content(plan: Any) -> str:
+    return plan_digest(
+        plan["environment"],
+        ((run["run"], run["action"], run["digest"], run["triggerTime"]) for run in plan["runs"]),
+    )
+
+
+def _read_plan(plan: Any) -> SavedPlan:
+    return SavedPlan(
+        starts={
+            RunId(run["run"]): _read_saved_run(run) for run in _runs_of_action(plan, Action.START)
+        },
+        cancels=frozenset(RunId(run["run"]) for run in _runs_of_action(plan, Action.CANCEL)),
     )
 
 

@@ -170,6 +170,7 @@ def recover_command(file: Path) -> ExitCode:
     """Feed back outcomes that an apply could not push.
 
     FILE is what the apply named. What the ledger holds already is left out, so it may be repeated.
+    Where a search had only inferred a start, the answer in FILE is recorded as well.
     """
     from reconciler.cli.saying import say
     from reconciler.cli.settling import recover_file

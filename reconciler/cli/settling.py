@@ -131,8 +131,13 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
 
     recovered = asyncio.run(feed())
     what, known = format_count(len(lost), "event"), len(lost) - recovered.missing
+    less_certain = (
+        f" ({recovered.confirmed} had been found by a search, which is less certain)"
+        if recovered.confirmed
+        else ""
+    )
     lines = [
-        f"{what} in {file}: {recovered.missing} recorded; {known} known already",
+        f"{what} in {file}: {recovered.missing} recorded{less_certain}; {known} known already",
         "all of it is on the branch: the file is not needed any more",
     ]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]

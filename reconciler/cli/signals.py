@@ -7,11 +7,13 @@ is recorded, and a signal must not take the report away. So it breaks off only w
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOMENT = 0.001  # seconds
 
 
 def hold() -> None:
@@ -44,6 +46,44 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     if not callable(answer):  # SIGINT is ignored, as a shell has it for what runs behind it
         raise KeyboardInterrupt
     answer(signal.SIGINT, frame)
+
+
+def regain() -> None:
+    """Have a signal come again a moment later where Python drops what it raises.
+
+    Nothing can be raised from what Python calls in passing, such as a weak reference's callback: it
+    would print a traceback and go on. Imports have such callbacks.
+    """
+    signal.signal(signal.SIGALRM, _signal_again)
+    sys.unraisablehook = _answer_unraisable
+
+
+def _answer_unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        # Not at once: this, too, is called in passing.
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _signal_again(*_: object) -> None:
+    """Send the process a signal that has an answer of its own at that moment."""
+    for number in SIGNALS:
+        if callable(signal.getsignal(number)):
+            signal.raise_signal(number)
+            return
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is a KeyboardInterrupt, or another error by which Python stands in for one.
+
+    Python 3.11 raises a RuntimeError where `__set_name__` is interrupted, as a class is made.
+    What goes wrong *after* an interrupt is no such error.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__
+    return cause is not None
 
 
 @contextmanager

@@ -33,7 +33,7 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     type=TEXT,
     metavar="KEY=VALUE",
     multiple=True,
-    help="Only runs with this label.",
+    help="Only runs with this label; an error if no run has the KEY.",
 )
 @click.option(
     "--where",
@@ -41,7 +41,7 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     metavar="KEY=VALUE",
     multiple=True,
     help="Only runs with this value of the parameter; * in it stands for anything. Several of one "
-    "KEY: any of them.",
+    "KEY: any of them. An error if no run has the KEY.",
 )
 @click.option(
     "--format",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -219,6 +219,20 @@ class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq
 PlannedRun = FullPlanned | BriefPlanned
 
 
+def plan_digest(environment: str, runs: Iterable[tuple[RunId, Action, Digest, EpochMs]]) -> str:
+    """SHA-256 of the work: the environment, and each run's id, action, digest and trigger time.
+
+    The trigger time is there because a run's digest leaves its stagger out.
+    """
+    # Of what `json.dumps` makes of the environment and a list of these, without that list.
+    whole = hashlib.sha256(f"[{_quoted(environment)}, [".encode())
+    for number, (run, action, digest, time) in enumerate(runs):
+        row = f"{_quoted(run)}, {_quoted(action)}, {_quoted(digest)}"
+        whole.update(f"{', ' if number else ''}[{row}, {time}]".encode())
+    whole.update(b"]]")
+    return whole.hexdigest()
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one environment, in the order in which runs would start."""
 
@@ -237,17 +251,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the work: the environment, and each run's id, action, digest and trigger time.
-
-        The trigger time is there because a run's digest leaves its stagger out.
-        """
-        # Of what `json.dumps` makes of the environment and a list of these, without that list.
-        whole = hashlib.sha256(f"[{_quoted(self.environment)}, [".encode())
-        for number, run in enumerate(self.runs):
-            row = f"{_quoted(run.id)}, {_quoted(run.action)}, {_quoted(run.digest)}"
-            whole.update(f"{', ' if number else ''}[{row}, {run.trigger_time}]".encode())
-        whole.update(b"]]")
-        return whole.hexdigest()
+        """SHA-256 of the work; see `plan_digest`."""
+        return plan_digest(
+            self.environment,
+            ((run.id, run.action, run.digest, run.trigger_time) for run in self.runs),
+        )
 
     @property
     def has_work(self) -> bool:

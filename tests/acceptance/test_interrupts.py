@@ -1,10 +1,12 @@
 """Signals: what is under way ends, nothing more starts, all of it is recorded."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from reconciler.cli import applying
 from reconciler.cli.signals import heed, restore_signals
 from reconciler.sandbox import Fault, SandboxOptions
+from reconciler.times import parse_instant
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import (
     Gate,
@@ -19,6 +22,7 @@ from tests.acceptance.scene import (
     Scene,
     check_harmless,
     configuration,
+    kill_at,
     manifest,
     runs,
 )
@@ -116,18 +120,21 @@ def test_a_kill_records_nothing_and_once_its_claim_expired_the_next_apply_comple
     assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
 
 
-def test_an_interrupted_wait_ends_at_once(open_scene: OpenScene) -> None:
-    """The claim of a dead apply lasts two minutes more."""
+@pytest.mark.parametrize("hours_back", [0, 24])
+def test_an_interrupted_wait_ends_at_once(open_scene: OpenScene, hours_back: int) -> None:
+    """The claim of a dead apply lasts two minutes more, also if the gateway's clock is set back."""
     gate = Gate()
     scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
-    dead = scene.start("apply")
-    assert gate.reached.wait(60)
-    dead.kill()
-    dead.communicate(timeout=250)
-    gate.open()
+    kill_at(scene, gate)
+    scene.clock.forward(-3600 * hours_back)
     process = scene.start("apply")
     assert process.stderr is not None
-    assert process.stderr.readline().startswith("waiting until ")
+    told = iter(process.stderr.readline, "")
+    (line,) = islice((one for one in told if one.startswith("waiting until ")), 1)
+    said = re.fullmatch("waiting until (.*): 1 run claimed by another apply\n", line)
+    assert said is not None
+    until, claimed = parse_instant(said[1]), parse_instant(scene.ledger()[0]["until"])
+    assert abs(claimed - until - 3_600_000 * hours_back) < 90_000
     os.kill(process.pid, signal.SIGINT)
     _end(process, scene)
     assert scene.states() == {"a": "claimed"}
@@ -275,22 +282,63 @@ def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
     open_scene: OpenScene, module: str, number: signal.Signals
 ) -> None:
     """Somebody changes their mind at once: no traceback answers them."""
-    scene = open_scene({})
+    meet = f"if name == {module!r}: os.kill(os.getpid(), {int(number)})"
+    said = _end(_start_meeting(meet), open_scene({}))
+    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+@pytest.mark.parametrize(
+    "meet",
+    [
+        pytest.param(
+            "weakref.finalize(type('Brief', (), {})(), os.kill, os.getpid(), NUMBER)",
+            id="a callback of a weak reference",
+        ),
+        pytest.param(
+            "type('Class', (), {'field': type('Field', (), {'__set_name__': "
+            "lambda *_: os.kill(os.getpid(), NUMBER)})()})",
+            id="a class in the making",
+        ),
+    ],
+)
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_where_python_drops_or_wraps_it_still_ends_the_command(
+    open_scene: OpenScene, meet: str, number: signal.Signals
+) -> None:
+    """Python 3.11 wraps it where a class is made."""
+    meet = f"if name == 'reconciler.cli.validate': {meet.replace('NUMBER', str(int(number)))}"
+    said = _end(_start_meeting(meet), open_scene({}))
+    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+def _start_meeting(meet: str) -> "subprocess.Popen[str]":
+    """Start `validate`; the statement is run as each module is looked for whose `name` it sees."""
     script = (
-        "import os, sys, reconciler.__main__\n"
+        "import os, sys, weakref, reconciler.__main__\n"
         "class Meeting:\n"
         "    def find_spec(self, name, *_):\n"
-        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        f"        {meet}\n"
         "sys.meta_path.insert(0, Meeting())\n"
         "sys.argv[1:] = ['validate']\n"
         "reconciler.__main__.main()\n"
     )
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    said = _end(process, scene)
-    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+@pytest.mark.parametrize("code", [130, 141])
+def test_a_demo_of_which_a_command_is_broken_off_ends_like_it_and_leaves_nothing(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
+) -> None:
+    scene = open_scene({})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr("reconciler.cli.demonstration.run", lambda _: code)
+    assert scene.run("demo", exits=code).err == ""
+    assert list(temporary.iterdir()) == []

@@ -339,6 +339,19 @@ def test_without_the_file_the_next_apply_finds_the_instances(rescued: tuple[Scen
     assert len(scene.posts) == 2
 
 
+def test_recover_says_that_an_answer_confirms_what_a_search_had_inferred(
+    rescued: tuple[Scene, Path],
+) -> None:
+    scene, file = rescued
+    scene.clock.forward()
+    scene.run("apply")
+    said = scene.run("recover", str(file))
+    assert "2 recorded (2 had been found by a search, which is less certain); 0 known" in said.flat
+    inferred = [one.get("inferred", False) for one in scene.ledger() if one.get("run") == "a"]
+    assert inferred == [True, False]
+    assert "(0 had" not in scene.run("recover", str(file)).flat
+
+
 def test_a_file_that_is_not_of_this_branch_is_refused(rescued: tuple[Scene, Path]) -> None:
     scene, file = rescued
     tip = scene.tip()

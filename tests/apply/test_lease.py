@@ -284,6 +284,17 @@ def test_the_time_counts_from_when_the_claim_was_first_seen() -> None:
     assert lapses.lapsed == {}
 
 
+def test_when_a_claim_will_lapse_is_told_by_the_gateways_clock_and_not_told_anew_for_less() -> None:
+    clock = Ticking()
+    lapses = Lapses(clock=clock)
+    for passed, more in ((0, 0), (10, 900), (20, -900)):
+        clock.seconds = 1000 + passed
+        lapses.notice(LEDGER, after(NOW, passed * 1000 + more), margin=5)
+        assert lapses.expected == {CLAIM: after(NOW, CLAIM_MS + 5_000)}
+    lapses.notice(LEDGER, after(NOW, 20_000 - 3_600_000), margin=5)
+    assert lapses.expected == {CLAIM: after(NOW, CLAIM_MS + 5_000 - 3_600_000)}
+
+
 def test_a_claim_that_has_expired_by_the_gateways_clock_need_not_lapse() -> None:
     clock = Ticking()
     lapses = Lapses(clock=clock)
