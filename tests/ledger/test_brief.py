@@ -150,6 +150,7 @@ def test_a_run_that_has_ended_costs_few_bytes() -> None:
     story += [a_triggered(run, f"3377-{number}") for number, run in enumerate(runs)]
     story += [an_observed(run, 1) for run in runs]
     files = {"ledger.jsonl": encode_events(story)}
+    list(read_events({"ledger.jsonl": encode_events(story[:1])}, "state"))  # loads what reads
     del story
     tracemalloc.start()
     try:
