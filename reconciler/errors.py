@@ -73,5 +73,9 @@ class QuestionRefusedError(GatewayError):
     """The gateway refused a question for good: if asked again, it would refuse again."""
 
 
+class UnfitQuestionError(QuestionRefusedError):
+    """The gateway says that the question itself is at fault: what it asks for cannot be given."""
+
+
 class RefusedError(ReconcilerError):
     """The reconciler itself declines: a stale plan, a limit, manifests with problems."""

@@ -63,6 +63,8 @@ ANOTHER_CAME = "another answer came with it"
 
 _REFUSALS = frozenset({62101, 62103, 62104})
 _MAYBE_CARRIED_OUT = frozenset({408, 62109})
+_BAD_REQUEST = 400
+_INVALID_SORTER = 62102  # no question has a sorter, so it is said of the page that was asked for
 _INTERNAL_EXCEPTION = 1005  # listed beside token codes, but nothing says at which step it happens
 _RATE_LIMIT = 429
 
@@ -140,6 +142,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     own: bool = False  # the code is from the service itself, not a proxy or a web framework
     said: str = ""  # the message beside the code, made safe by `Quoting`
     called: bool = True  # False: no token could be had for the call, so it was not sent
+    unfit: bool = False  # a question is said to be at fault itself, and not who asks it, or where
 
     @property
     def token_refused(self) -> bool:
@@ -186,7 +189,8 @@ def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
         answer = UnknownAnswer(seen=words)
     own = envelope is not None and envelope.own
     said = quote(envelope.message) if envelope is not None else ""
-    return Failed(answer=answer, code=decisive, date=reply.date, own=own, said=said)
+    unfit = reply.alone and _says_unfit(status, code)
+    return Failed(answer=answer, code=decisive, date=reply.date, own=own, said=said, unfit=unfit)
 
 
 def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:
@@ -255,6 +259,19 @@ def _may_have_been_carried_out(status: int) -> bool:
 def _says_maybe(code: int) -> bool:
     # Code 0, success, gets here only with a status that contradicts it.
     return code in _MAYBE_CARRIED_OUT or code == 0 or 500 <= code < 600  # noqa: PLR2004 - RFC 9110
+
+
+def _says_unfit(status: int, code: int | None) -> bool:
+    """Whether a question was refused for what it asks: by HTTP 400, or by a code that says so.
+
+    A code that names another cause, such as a missing privilege, counts more than the status.
+    """
+    if code in {_BAD_REQUEST, _INVALID_SORTER}:
+        return _is_success(status) or status == _BAD_REQUEST
+    if status != _BAD_REQUEST or code is None:
+        return status == _BAD_REQUEST
+    names_cause = code in _REFUSALS or code in TOKEN_CODES or _is_refusal(code)
+    return not names_cause and not _says_maybe(code)
 
 
 def _words(reply: HttpReply, envelope: Envelope | None, quote: Quoting) -> str:

@@ -34,9 +34,10 @@ from reconciler.enos.listed import (
     read_instance,
 )
 from reconciler.enos.observing import observe_instances
-from reconciler.enos.operations import EnosOperation
+from reconciler.enos.operations import PAGE_SIZE, EnosOperation
+from reconciler.enos.paged import Page, has_list, read_page
 from reconciler.enos.questions import AT_ONCE, Questions
-from reconciler.enos.search import Page, has_list, read_page, search_flow
+from reconciler.enos.search import search_flow
 from reconciler.enos.session import Session
 from reconciler.enos.transport import build_transport, proxy_of, tls_context
 from reconciler.model import EpochMs, InstanceId, Run
@@ -130,8 +131,8 @@ class EnosGateway:
         window = ListedWindow(from_time=from_time, to_time=to_time)
         read = self._entry_reader(window)
 
-        async def ask(asked: ListedWindow, kind: int, page: int) -> Page:
-            return await self._ask_for_page(asked, kind, page, read)
+        async def ask(asked: ListedWindow, kind: int, page: int, size: int) -> Page:
+            return await self._ask_for_page(asked, kind, page, read, size=size)
 
         return await search_flow(ask, flow_id, window)
 
@@ -203,11 +204,17 @@ class EnosGateway:
         return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
 
     async def _ask_for_page(
-        self, window: ListedWindow, kind: int, page: int, read: Callable[[Any], Instance]
+        self,
+        window: ListedWindow,
+        kind: int,
+        page: int,
+        read: Callable[[Any], Instance],
+        *,
+        size: int = PAGE_SIZE,
     ) -> Page:
         """One page of List Flow Instances. Raises GatewayError."""
         operation = operations.search_page(
-            self._settings, kind, window.from_time, window.to_time, page
+            self._settings, kind, window.from_time, window.to_time, page, size=size
         )
         data = await self._questions.ask(operation, has_list)
         try:

@@ -12,7 +12,8 @@ from math import ceil
 from reconciler.apply.ports import Instance, ObservedInstances, StartedInstance
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
-from reconciler.enos.search import AT_ONCE, KINDS, Page, Rows, TooManyPagesError, search_all
+from reconciler.enos.paged import Page, Rows
+from reconciler.enos.search import AT_ONCE, KINDS, TooManyPagesError, search_all
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import MINUTE_MS

@@ -85,9 +85,15 @@ def flow(settings: GatewaySettings, flow_id: int) -> EnosOperation:
 
 
 def search_page(
-    settings: GatewaySettings, kind: int, from_time: EpochMs, to_time: EpochMs, page: int
+    settings: GatewaySettings,
+    kind: int,
+    from_time: EpochMs,
+    to_time: EpochMs,
+    page: int,
+    *,
+    size: int,
 ) -> EnosOperation:
-    """List Flow Instances, one page.
+    """List Flow Instances, one page of at most `size` instances.
 
     `expression` stays empty. The service matches it fuzzily against instance ids and flow names,
     and does not promise that every instance id holds its flow's id, so any expression could hide an
@@ -101,7 +107,7 @@ def search_page(
         "fromTriggerTime": from_time,
         "toTriggerTime": to_time,
         "status": "",
-        "pagination": {"pageNo": page, "pageSize": PAGE_SIZE, "sorters": []},
+        "pagination": {"pageNo": page, "pageSize": size, "sorters": []},
     }
     return EnosOperation(
         name="List Flow Instances",

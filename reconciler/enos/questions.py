@@ -10,7 +10,7 @@ from reconciler.apply.ports import NotProcessed, RejectedAnswer, UnknownAnswer
 from reconciler.enos.answers import ANOTHER_CAME, Accepted, Failed, Verdict, hint
 from reconciler.enos.operations import EnosOperation
 from reconciler.enos.session import Session
-from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.errors import GatewayError, QuestionRefusedError, UnfitQuestionError
 
 AT_ONCE = 8  # questions, of all that an apply asks
 _ATTEMPTS = 4  # at one question; with the pauses below, they bridge a hiccup of two seconds
@@ -43,9 +43,11 @@ class Questions:
         """The answer's data. The question is repeated while `answers` is false for the data.
 
         The last attempt's data are returned in any case. Raises GatewayError; if the question was
-        refused, QuestionRefusedError, which is one.
+        refused, QuestionRefusedError, which is one; UnfitQuestionError, if for what it asks.
         """
-        verdict = await self._repeat(operation, lambda verdict: answers(verdict.data))
+        verdict = await self._repeat(
+            operation, lambda verdict: answers(verdict.data), ends=lambda failed: failed.unfit
+        )
         if isinstance(verdict, Failed):
             raise self.failure(operation, verdict)
         return verdict.data
@@ -55,9 +57,16 @@ class Questions:
         return await self._repeat(operation, lambda _: True)
 
     async def _repeat(
-        self, operation: EnosOperation, answers: Callable[[Accepted], bool]
+        self,
+        operation: EnosOperation,
+        answers: Callable[[Accepted], bool],
+        *,
+        ends: Callable[[Failed], bool] = lambda _: False,
     ) -> Verdict:
-        """Ask until `answers` accepts an answer, the question is refused, or attempts run out."""
+        """Ask until `answers` accepts an answer, the question is refused, or attempts run out.
+
+        `ends` is true for a failure after which another attempt is no use either.
+        """
         attempt = 0
         while True:
             async with self._turns:
@@ -68,7 +77,7 @@ class Questions:
             if isinstance(verdict, Accepted):
                 if answers(verdict) or attempt == _ATTEMPTS:
                     return verdict
-            elif isinstance(verdict.answer, RejectedAnswer):
+            elif isinstance(verdict.answer, RejectedAnswer) or ends(verdict):
                 return verdict
             pause = _pause(verdict, attempt)
             if isinstance(verdict, Failed) and (
@@ -79,7 +88,9 @@ class Questions:
 
     def failure(self, operation: EnosOperation, failed: Failed) -> GatewayError:
         """The error for a question that failed."""
-        kind = QuestionRefusedError if isinstance(failed.answer, RejectedAnswer) else GatewayError
+        refused = isinstance(failed.answer, RejectedAnswer)
+        kind: type[GatewayError] = QuestionRefusedError if refused else GatewayError
+        kind = UnfitQuestionError if failed.unfit else kind
         return kind(
             f"{operation.name} at {self._host} failed: {failed.words}", hint=hint(failed.code)
         )

@@ -1,23 +1,17 @@
 """Searching for instances: everything that List Flow Instances has in a window, or an error."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from math import ceil
-from typing import Any
-
-from msgspec import Struct
-from msgspec.structs import replace
+from collections.abc import Awaitable, Callable, Iterable
 
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
 from reconciler.counting import format_count
-from reconciler.enos.envelope import read_integer
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
-from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.enos.paged import Listing, Page, PageAnswer, Rows, without_status
+from reconciler.errors import GatewayError, UnfitQuestionError
 from reconciler.model import EpochMs
-from reconciler.times import SECOND_MS
+from reconciler.times import DAY_MS, SECOND_MS
 
 KINDS = (0, 1, 2)  # manual, periodic, temporary: which of them a start makes is not documented
 AT_ONCE = 8  # requests
@@ -25,19 +19,7 @@ _MOST_PAGES = 200  # 20,000 instances in one window
 _ATTEMPTS = 3
 # A second in 1973. Nothing was started then, and no manifest declares a run for it.
 _NOWHERE = ListedWindow(from_time=EpochMs(100_000_017_000), to_time=EpochMs(100_000_018_000))
-
-
-class Page(Struct, frozen=True, kw_only=True):
-    """One page of List Flow Instances."""
-
-    instances: tuple[Instance, ...]
-    count: int | None  # of all instances, as the service says; some count only those on the page
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are at least, if `count` is of all instances."""
-        return ceil((self.count or 0) / PAGE_SIZE)
-
+_AROUND_MS = 31 * DAY_MS  # a window that is wider by that has instances, where there are any
 
 AskPage = Callable[[int, int], Awaitable[Page]]  # type, page number; raises GatewayError
 
@@ -46,42 +28,12 @@ class TooManyPagesError(GatewayError):
     """The window has more pages than may be read, so that nothing is known for certain."""
 
 
-class Rows:
-    """The instances that pages showed, each once.
-
-    Runs of one minute may share an id, so a row is not a repeat because of its id alone. The status
-    may change between two pages, so rows that differ only in it are one instance. But two rows on
-    one page are two instances, however alike they are.
-    """
-
-    def __init__(self) -> None:
-        self._alike: dict[Instance, list[Instance]] = {}  # by all but the status
-
-    def __iter__(self) -> Iterator[Instance]:
-        return (one for alike in self._alike.values() for one in alike)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._alike.values()))
-
-    def add(self, page: Iterable[Instance]) -> bool:
-        """Add the instances of a page. Return whether any of them is new."""
-        on_page: dict[Instance, list[Instance]] = {}
-        for one in page:
-            on_page.setdefault(_without_status(one), []).append(one)
-        new = False
-        for key, alike in on_page.items():
-            known = self._alike.setdefault(key, [])
-            new |= len(alike) > len(known)
-            known += alike[len(known) :]
-        return new
-
-    def numbers(self) -> dict[Instance, int]:
-        """How many instances are alike but for the status, by the instance without its status."""
-        return {one: len(alike) for one, alike in self._alike.items()}
-
-
 async def search_all(
-    ask: AskPage, most_pages: int = _MOST_PAGES, *, count_tells: bool = False
+    ask: AskPage,
+    most_pages: int = _MOST_PAGES,
+    *,
+    count_tells: bool = False,
+    counts_all: Callable[[], Awaitable[bool]] | None = None,
 ) -> tuple[Instance, ...]:
     """Every instance under every type, each once.
 
@@ -89,30 +41,57 @@ async def search_all(
     service counts. Otherwise it is read until two readings agree, because one instance may go and
     another come while it is read.
 
+    Not each page that is asked for need exist. One that fails is made up for where the service
+    counts just what the other pages show, and counts all instances. `counts_all` finds out whether
+    it does, if the pages do not show that.
+
     Raises GatewayError if anything is unreadable or may be missing. If one type has more than
     `most_pages`, or all types together by the service's count, that is a TooManyPagesError.
     """
-    firsts = await gather_pages(ask(kind, 1) for kind in KINDS)
-    if sum(first.pages for first in firsts) > most_pages:
+    firsts = await _gather_answers(_answer(ask, kind, 1) for kind in KINDS)
+    for first in firsts:
+        if isinstance(first, GatewayError) and not isinstance(first, UnfitQuestionError):
+            raise first
+    if sum(first.pages for first in firsts if isinstance(first, Page)) > most_pages:
         raise _too_many_pages_error(most_pages)
-    rows = Rows()
+    rows, failures, counted = Rows(), list[GatewayError](), False
     for kind, first in zip(KINDS, firsts, strict=True):
-        rows.add(await _search_kind(ask, kind, first, most_pages, count_tells=count_tells))
+        listing = await _search_kind(
+            ask, kind, first, most_pages, count_tells=count_tells, may_skip=bool(failures)
+        )
+        rows.add(listing.rows)
+        counted |= listing.counts_all
+        failure = listing.remaining_failure()
+        failures += [] if failure is None else [failure]
+    if failures and not counted and not (counts_all and await counts_all()):
+        raise failures[0]
     return tuple(rows)
 
 
-async def gather_pages(questions: Iterable[Awaitable[Page]]) -> list[Page]:
-    """The pages, once all questions are answered. Raises the first error among the answers."""
-    answers = await asyncio.gather(*questions, return_exceptions=True)
-    pages = []
-    for answer in answers:
-        if isinstance(answer, BaseException):
+async def _answer(ask: AskPage, kind: int, number: int) -> PageAnswer:
+    """The page, or the error in its place."""
+    try:
+        return await ask(kind, number)
+    except TooManyPagesError:
+        raise
+    except GatewayError as error:
+        return error
+
+
+async def _gather_answers(questions: Iterable[Awaitable[PageAnswer]]) -> list[PageAnswer]:
+    """The answers, once all are there. Raises the first error that is raised."""
+    answers = []
+    for answer in await asyncio.gather(*questions, return_exceptions=True):
+        if isinstance(answer, BaseException) and not isinstance(answer, GatewayError):
             raise answer
-        pages.append(answer)
-    return pages
+        if isinstance(answer, TooManyPagesError):
+            raise answer
+        answers.append(answer)
+    return answers
 
 
-AskWindow = Callable[[ListedWindow, int, int], Awaitable[Page]]  # `AskPage`, with trigger times
+# Trigger times, type, page number, most instances on a page; raises GatewayError.
+AskWindow = Callable[[ListedWindow, int, int, int], Awaitable[Page]]
 
 
 async def search_flow(
@@ -133,19 +112,25 @@ async def search_flow(
     # The service's stamps are cut to the second.
     start = EpochMs(window.from_time - window.from_time % SECOND_MS)
     asked = ListedWindow(from_time=start, to_time=window.to_time)
-    found = filter_by_flow(await search_all(lambda kind, page: ask(asked, kind, page)), flow_id)
+
+    async def counts_all() -> bool:
+        return await _counts_all_around(ask, asked)
+
+    async def search(where: ListedWindow) -> tuple[Instance, ...]:
+        return await search_all(
+            lambda kind, page: ask(where, kind, page, PAGE_SIZE), counts_all=counts_all
+        )
+
+    found = filter_by_flow(await search(asked), flow_id)
     outside = [one for one in found if not _shows_itself_in(window, one)]
     if not outside:
         return found
-    anywhere = {
-        _without_status(one)
-        for one in await search_all(lambda kind, page: ask(_NOWHERE, kind, page))
-    }
-    unchosen = {_without_status(one) for one in outside} & anywhere
+    anywhere = set(map(without_status, await search(_NOWHERE)))
+    unchosen = {without_status(one) for one in outside} & anywhere
     for one in outside:
         shown = one.trigger_time
         if (
-            _without_status(one) not in unchosen
+            without_status(one) not in unchosen
             and shown is not None
             and window.holds_shifted(shown)
         ):
@@ -154,7 +139,7 @@ async def search_flow(
                 "the configured zone",
                 hint="check gateway.timezone",
             )
-    return tuple(one for one in found if _without_status(one) not in unchosen)
+    return tuple(one for one in found if without_status(one) not in unchosen)
 
 
 def filter_by_flow(found: Iterable[Instance], flow_id: int | None) -> tuple[Instance, ...]:
@@ -176,62 +161,50 @@ def _shows_itself_in(window: ListedWindow, one: Instance) -> bool:
     return one.trigger_time is None or any(map(window.touches, trigger_spans(one)))
 
 
-def _without_status(one: Instance) -> Instance:
-    """The instance without its status, which may change between two rows of one instance."""
-    return replace(one, status=None)
+async def _counts_all_around(ask: AskWindow, window: ListedWindow) -> bool:
+    """Whether small pages of a window that is far wider show that the service counts all instances.
 
-
-class _Listing:
-    """The pages of one type that were read so far."""
-
-    def __init__(self) -> None:
-        self.rows = Rows()
-        self.count = 0  # of all instances, as the service says
-        self.pages = 0  # at least, by that count
-        self._useful = 0  # how many pages showed anything new
-        self._pages: list[Counter[Instance]] = []  # pages that are not empty, each once
-        self._overlaps = False  # whether two different pages have an instance in common
-
-    def take(self, page: Page) -> bool:
-        """Add a page. Return whether it showed anything new."""
-        shown = Counter(map(_without_status, page.instances))
-        if shown and shown not in self._pages:
-            self._overlaps |= any(not shown.keys().isdisjoint(other) for other in self._pages)
-            self._pages.append(shown)
-        new = self.rows.add(page.instances)
-        self.count = max(self.count, page.count or 0)
-        self.pages = max(self.pages, page.pages)
-        self._useful += new
-        return new
-
-    def is_whole(self, earlier: Rows, *, count_tells: bool) -> bool:
-        """Whether nothing is missing, given what the earlier reading found.
-
-        Pages shift when an instance comes or goes while they are read, or when the service orders
-        equal instances anew for each page. Then two different pages have an instance in common, and
-        another instance may have slipped between them.
-        """
-        if len(self.rows) < self.count:
-            return False
-        if count_tells and len(self.rows) == self.count:
-            return True
-        if self._overlaps:
-            return False
-        return self._useful <= 1 or self.rows.numbers() == earlier.numbers()
+    A page that counts more instances than it shows does not count its own.
+    """
+    wide = ListedWindow(
+        from_time=EpochMs(max(window.from_time - _AROUND_MS, 0)),
+        to_time=EpochMs(window.to_time + _AROUND_MS),
+    )
+    listings = [Listing() for _ in KINDS]
+    for number in (1, 2):
+        for kind, listing in zip(KINDS, listings, strict=True):
+            if number == 1 or len(listing.rows) > 0:
+                page = await _answer(lambda of, page: ask(wide, of, page, 1), kind, number)
+                listing.take(number, page)
+            if listing.counts_all:
+                return True
+    return False
 
 
 async def _search_kind(
-    ask: AskPage, kind: int, first: Page, most_pages: int, *, count_tells: bool
-) -> Rows:
-    """Read all pages of one type, and again while instances seem to come or go meanwhile."""
+    ask: AskPage,
+    kind: int,
+    first: PageAnswer,
+    most_pages: int,
+    *,
+    count_tells: bool,
+    may_skip: bool,
+) -> Listing:
+    """Read all pages of one type, and again while instances seem to come or go meanwhile.
+
+    `may_skip`: page 0 need not be asked for where the other pages show all that is counted, since
+    the search is whole only if the service counts all instances.
+    """
     earlier = Rows()
     for attempt in range(_ATTEMPTS):
-        listing = _Listing()
-        if listing.take(await ask(kind, 1) if attempt else first):
+        listing = Listing()
+        if listing.take(1, await _answer(ask, kind, 1) if attempt else first):
             await _read_on(ask, kind, listing, most_pages)
-        await _read_page_0(ask, kind, listing)
+        if not (may_skip and listing.is_counted):  # pages count from 1, or from 0
+            listing.take(0, await _answer(ask, kind, 0))
+        listing.remaining_failure()  # raises it, if no count can make up for it
         if listing.is_whole(earlier, count_tells=count_tells):
-            return listing.rows
+            return listing
         earlier = listing.rows
     shown = len(listing.rows)
     words = f"counts {format_count(listing.count, 'instance')} of type {kind} and shows {shown}"
@@ -242,30 +215,21 @@ async def _search_kind(
     )
 
 
-async def _read_on(ask: AskPage, kind: int, listing: _Listing, most_pages: int) -> None:
+async def _read_on(ask: AskPage, kind: int, listing: Listing, most_pages: int) -> None:
     """Read pages 2, 3, … while they show anything new.
 
     Neither a short page nor the count ends the reading: a service may cap the size of a page, and
     its count may be of the instances on that page.
     """
     number, new = 2, True
-    while new:
+    while new and not listing.failures:
         if number > most_pages + 1:
             raise _too_many_pages_error(most_pages)
         last = max(number, min(listing.pages, number + AT_ONCE - 1))
-        pages = await gather_pages(ask(kind, one) for one in range(number, last + 1))
-        new = [listing.take(page) for page in pages][-1]
+        numbers = range(number, last + 1)
+        answers = await _gather_answers(_answer(ask, kind, one) for one in numbers)
+        new = [listing.take(*one) for one in zip(numbers, answers, strict=True)][-1]
         number = last + 1
-
-
-async def _read_page_0(ask: AskPage, kind: int, listing: _Listing) -> None:
-    """Read page 0, too: versions of the reference count pages from 1, or from 0."""
-    try:
-        listing.take(await ask(kind, 0))
-    except QuestionRefusedError:
-        # The service counts pages from 1. But if instances are missing, they may be on page 0.
-        if len(listing.rows) < listing.count:
-            raise
 
 
 def _too_many_pages_error(most_pages: int) -> TooManyPagesError:
@@ -273,25 +237,3 @@ def _too_many_pages_error(most_pages: int) -> TooManyPagesError:
         f"List Flow Instances shows no end after {most_pages} pages: the search was not whole",
         hint="try again later",
     )
-
-
-def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
-    """The page in an answer's data. Raises ValueError if there is none.
-
-    A null list, or none, with a count is an empty page: the question was repeated (`has_list`), and
-    the service said the same. The count may be of all instances, so it is kept: a listing that does
-    not show as many on its other pages is not whole.
-    """
-    if not isinstance(data, dict):
-        raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
-    entries, count = data.get("flowInsts"), read_integer(data.get("count"))
-    if entries is None and count is not None:
-        return Page(instances=(), count=count)
-    if not isinstance(entries, list):
-        raise ValueError("no list of instances: the search was not whole")  # noqa: TRY004 - the same
-    return Page(instances=tuple(map(read, entries)), count=count)
-
-
-def has_list(data: Any) -> bool:
-    """Whether an answer's data have a list. Where it is null, a repeat may have one."""
-    return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from reconciler.apply.ports import Instance, ObservedInstances, StartedInstance
 from reconciler.enos.listed import ListedWindow
 from reconciler.enos.observing import observe_instances
-from reconciler.enos.search import Page
-from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.enos.paged import Page
+from reconciler.errors import GatewayError, QuestionRefusedError, UnfitQuestionError
 from reconciler.model import EpochMs, InstanceId
 
 MINUTE = 60_000
@@ -92,7 +92,7 @@ def from_1_or_0(every: Sequence[Instance], page: int, size: int) -> Sequence[Ins
 
 def refusing_0(every: Sequence[Instance], page: int, size: int) -> Sequence[Instance]:
     if page == 0:
-        raise QuestionRefusedError("there is no page 0")
+        raise UnfitQuestionError("there is no page 0")
     return from_0(every, page - 1, size)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.apply.ports import Instance
 from reconciler.enos.listed import ListedWindow, read_instance, read_parameters, readings
-from reconciler.enos.search import Page, search_flow
+from reconciler.enos.paged import Page
+from reconciler.enos.search import search_flow
 from reconciler.errors import GatewayError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import parse_instant, parse_zone
@@ -188,7 +189,7 @@ WINDOW = ListedWindow(from_time=at("2024-03-02T00:00:00Z"), to_time=at("2024-03-
 def found(one: Instance, flow: int, window: ListedWindow, *, everywhere: bool) -> bool:
     """Whether a search finds what is listed for the window; or for every one, if `everywhere`."""
 
-    async def ask(asked: ListedWindow, kind: int, _: int) -> Page:
+    async def ask(asked: ListedWindow, kind: int, _: int, __: int) -> Page:
         listed = kind == 0 and (everywhere or asked.to_time == window.to_time)
         return Page(instances=(one,) if listed else (), count=None)
 

@@ -306,13 +306,36 @@ def test_a_time_that_no_claim_could_be_counted_from_is_unreadable(now: int) -> N
         ask({"getCurrentTime": answer(now)}, EnosGateway.current_time)
 
 
-@pytest.mark.parametrize("broken", [http(503), reset, http(200, "<html>"), answer(code=62102)])
+@pytest.mark.parametrize("broken", [http(503), reset, http(200, "<html>"), answer(code=62109)])
 def test_a_search_of_which_one_page_stays_unreadable_is_an_error(broken: Act) -> None:
     async def search(enos: EnosGateway) -> Any:
         return await enos.search(3377, EpochMs(SERVICE_TIME), EpochMs(SERVICE_TIME + 60_000))
 
     with pytest.raises(GatewayError, match="List Flow Instances"):
         ask({"instance/search": [EMPTY] * 5 + [broken]}, search)
+
+
+@pytest.mark.parametrize("refusal", [answer(code=62102), answer(code=400), http(400)])
+def test_a_page_of_which_the_service_says_that_it_cannot_be_asked_for_is_asked_for_once(
+    refusal: Act,
+) -> None:
+    """Page 0, of a service that counts from 1. It has no pages, so that all there are were read."""
+
+    async def search(enos: EnosGateway) -> Any:
+        return await enos.search(3377, EpochMs(SERVICE_TIME), EpochMs(SERVICE_TIME + 60_000))
+
+    found, gateway = ask({"instance/search": [*[EMPTY] * 3, refusal]}, search)
+    assert found == ()
+    assert len(gateway.of("instance/search")) == 6
+
+
+@pytest.mark.parametrize("refusal", [http(403), http(404), answer(code=62103, status=400)])
+def test_a_refusal_that_is_not_of_the_page_is_no_sign_that_there_is_none(refusal: Act) -> None:
+    async def search(enos: EnosGateway) -> Any:
+        return await enos.search(3377, EpochMs(SERVICE_TIME), EpochMs(SERVICE_TIME + 60_000))
+
+    with pytest.raises(GatewayError, match="List Flow Instances"):
+        ask({"instance/search": [*[EMPTY] * 3, refusal, EMPTY]}, search)
 
 
 async def get(enos: EnosGateway) -> Any:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from reconciler.apply.ports import Instance
-from reconciler.enos.listed import read_entry
+from reconciler.enos.listed import ListedWindow, read_entry
 from reconciler.enos.operations import PAGE_SIZE
-from reconciler.enos.search import Page, TooManyPagesError, read_page, search_all
-from reconciler.errors import GatewayError
+from reconciler.enos.paged import Page, read_page
+from reconciler.enos.search import TooManyPagesError, search_all, search_flow
+from reconciler.errors import GatewayError, UnfitQuestionError
+from reconciler.model import EpochMs
 from tests.sampling import sampled
 
 Service = Callable[[int, int], Any]
@@ -282,3 +284,149 @@ def test_a_page_that_comes_once_more_as_it_is_shows_no_shift(again: int) -> None
 
     found, _ = search(service)
     assert len(found) == 20
+
+
+LOST = GatewayError("HTTP 503")
+UNFIT = UnfitQuestionError("HTTP 400")
+
+
+def failing(service: Service, *pages: int, error: GatewayError = LOST) -> Service:
+    """The service, which does not answer for these pages of any type."""
+
+    def ask(kind: int, page: int) -> Any:
+        if page in pages:
+            raise error
+        return service(kind, page)
+
+    return ask
+
+
+def found_or_error(service: Service, *, counts_all: bool | None = None) -> set[str] | GatewayError:
+    """What a search finds; `counts_all`: what a look at other lists finds out, if there is one."""
+
+    async def ask(kind: int, page: int) -> Page:
+        return read_page(service(kind, page), lambda entry: read_entry(entry, UTC))
+
+    async def look() -> bool:
+        return bool(counts_all)
+
+    try:
+        rows = asyncio.run(search_all(ask, counts_all=None if counts_all is None else look))
+    except GatewayError as error:
+        return error
+    return {one.id for one in rows}
+
+
+@pytest.mark.parametrize("error", [LOST, UNFIT])
+@pytest.mark.parametrize("number", [1, 30, 31, 60])
+def test_a_lost_page_0_is_made_up_for_by_a_count_of_all_that_the_others_show(
+    number: int, error: GatewayError
+) -> None:
+    service = paged({1: entries(number)}, base=1, largest=30)
+    expected = {one["instanceId"] for one in entries(number)}
+    assert found_or_error(failing(service, 0, error=error)) == expected
+
+
+@pytest.mark.parametrize("number", [1, 30, 31, 60])
+def test_a_service_may_refuse_the_page_after_the_last(number: int) -> None:
+    service = paged({0: entries(number)}, base=1, largest=30)
+    after = (number + 29) // 30 + 1
+    expected = {one["instanceId"] for one in entries(number)}
+    assert found_or_error(failing(service, 0, after, error=UNFIT)) == expected
+    assert found_or_error(failing(service, after, error=UNFIT)) == expected
+
+
+def test_a_lost_page_after_the_last_is_made_up_for_if_the_service_counts_all() -> None:
+    of_two = failing(paged({0: entries(40)}, base=1, largest=30), 3)
+    assert found_or_error(of_two) == {one["instanceId"] for one in entries(40)}
+    of_one = failing(paged({0: entries(3)}, base=1, largest=30), 0, 2)  # none counts more
+    assert found_or_error(of_one, counts_all=False) is LOST
+    assert found_or_error(of_one, counts_all=True) == {"1-0", "1-1", "1-2"}
+
+
+@pytest.mark.parametrize("error", [LOST, UNFIT])
+@pytest.mark.parametrize("count", COUNTS[2:])
+def test_no_lost_page_is_made_up_for_by_a_count_that_may_be_the_pages(
+    count: Callable[[int, int], Any], error: GatewayError
+) -> None:
+    from_0 = paged({2: entries(1)}, base=0, count=count)
+    assert found_or_error(failing(from_0, 0), counts_all=False) is LOST
+    crowded = paged({2: entries(150)}, base=1, count=count)
+    assert found_or_error(failing(crowded, 2, error=error), counts_all=False) is error
+    assert found_or_error(failing(crowded, 0, 2, error=error), counts_all=False) is error
+
+
+def test_a_lost_page_whose_instances_are_counted_is_an_error_whatever_else_is_known() -> None:
+    for base in (0, 1):
+        for number in (1, 31, 61):
+            service = paged({1: entries(number)}, base=base, largest=30)
+            for page in range(base, (number + 29) // 30 + base):
+                for error in (LOST, UNFIT):
+                    lost = failing(service, page, error=error)
+                    assert found_or_error(lost, counts_all=True) is error
+
+
+def test_a_lost_page_is_no_loss_only_while_all_pages_count_the_same() -> None:
+    def service(_: int, page: int) -> Any:
+        if page == 0:
+            raise LOST
+        return {"flowInsts": entries(2) if page == 1 else [], "count": 2 if page == 1 else 1}
+
+    assert found_or_error(service, counts_all=True) is LOST
+
+
+def test_where_nothing_is_listed_a_look_elsewhere_says_whether_a_lost_page_may_have_some() -> None:
+    service = failing(paged({}, base=1), 0)
+    assert found_or_error(service) is LOST
+    assert found_or_error(service, counts_all=False) is LOST
+    assert found_or_error(service, counts_all=True) == set()
+
+
+def test_a_service_that_counts_from_0_may_refuse_page_1_as_the_one_after_the_last() -> None:
+    service = failing(paged({0: entries(2)}, base=0), 1, error=UNFIT)
+    assert found_or_error(service, counts_all=False) is UNFIT
+    assert found_or_error(service, counts_all=True) == {"1-0", "1-1"}
+
+
+def test_page_0_is_not_asked_for_again_and_again_where_a_count_must_make_up_for_it() -> None:
+    asked = []
+
+    def service(kind: int, page: int) -> Any:
+        asked.append((kind, page))
+        return failing(paged({0: entries(2)}, base=1), 0)(kind, page)
+
+    assert found_or_error(service) == {"1-0", "1-1"}
+    assert [one for one in asked if one[1] == 0] == [(0, 0)]
+
+
+def test_a_list_that_cannot_be_read_at_all_is_not_empty() -> None:
+    refused = failing(paged({}, base=1), 0, 1, error=UNFIT)
+    assert found_or_error(refused, counts_all=True) is UNFIT
+
+
+DAY = 86_400_000
+NOON = 1_709_337_600_000
+MINUTE = ListedWindow(from_time=EpochMs(NOON), to_time=EpochMs(NOON + 60_000))
+
+
+@pytest.mark.parametrize("around", [0, 1, 2])
+@pytest.mark.parametrize("own", [False, True])  # the page's count
+def test_a_wider_window_shows_whether_the_service_counts_all_instances(
+    around: int, *, own: bool
+) -> None:
+    """Page 0 is lost each time. Around the minute are that many instances."""
+
+    async def ask(window: ListedWindow, kind: int, page: int, size: int) -> Page:
+        if page == 0:
+            raise LOST
+        near = window.from_time <= NOON - DAY and kind == 1
+        service = paged({1: entries(around if near else 0)}, base=1, largest=size)
+        data = service(kind, page)
+        data |= {"count": len(data["flowInsts"])} if own else {}
+        return read_page(data, lambda entry: read_entry(entry, UTC))
+
+    if around and not own:
+        assert asyncio.run(search_flow(ask, 1, MINUTE)) == ()
+        return
+    with pytest.raises(GatewayError, match="HTTP 503"):
+        asyncio.run(search_flow(ask, 1, MINUTE))

@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.apply import ports
+from reconciler.enos.listed import ListedWindow
 from reconciler.errors import GatewayError
 from reconciler.model import EpochMs, InstanceId, Nonce, Run
+from tests.simulation.chances import CALM
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
+from tests.simulation.paging import Lists
 from tests.simulation.process import Process
 from tests.simulation.promise import ViolationError
 from tests.simulation.world import World
@@ -68,8 +71,32 @@ class Asking:
         self.seen_at |= {one.instance: self.world.now for one in found}
         if self.world.chance(self.world.chances.search_fails):
             raise GatewayError("the search failed")
+        if self.world.truth.oddities.has_pages:
+            window = ListedWindow(from_time=from_time, to_time=to_time)
+            shown = await self._lists(window, shown).search(flow_id, window)
         await self.step("searched", 0.01, 0.5)
         return shown
+
+    def _lists(self, window: ListedWindow, shown: Sequence[ports.Instance]) -> Lists:
+        """What is listed now: for the window just that."""
+        world = self.world
+
+        def within(other: ListedWindow) -> Sequence[ports.Instance]:
+            if other.to_time == window.to_time:
+                return shown
+            found = world.listing(
+                self.user,
+                wanted=lambda one: other.from_time <= world.filed_under(one) < other.to_time,
+            )
+            return [world.shown_readably(one) for one in found]
+
+        return Lists(
+            oddities=world.truth.oddities,
+            random=world.pages,
+            loses=0.0 if world.chances is CALM else world.truth.oddities.loses_pages,
+            within=within,
+            peace=world.chances is CALM,
+        )
 
     async def instance(self, instance: InstanceId) -> ports.Instance | None:
         await self.step("instance", 0.01, 0.5)

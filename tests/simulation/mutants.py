@@ -41,6 +41,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
+from reconciler.enos import paged
 from reconciler.enos.listed import cut_unit
 from reconciler.ledger import Event, Record, RunState, events, late_starts, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
@@ -693,7 +694,21 @@ def call_gone_what_was_started_by_hand_long_before(patch: pytest.MonkeyPatch) ->
     patch.setattr(gone, "MISSING_LOOKS", 0)  # only the searches tell, as where it is null for long
 
 
+@among("pages lost")
+@amid(replace(Chances(), lost_answer=0.6))
+def take_any_count_for_that_of_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(paged.Listing, "counts_all", property(lambda _: True))
+
+
+@among("pages lost")
+@amid(replace(Chances(), lost_answer=0.6))
+def take_any_page_that_fails_for_one_that_there_is_not(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(paged.Listing, "remaining_failure", lambda _: None)
+
+
 MUTANTS: list[Mutant] = [
+    take_any_count_for_that_of_all,
+    take_any_page_that_fails_for_one_that_there_is_not,
     call_gone_what_was_started_by_hand_long_before,
     call_gone_what_the_claims_time_may_show,
     start_before_the_claim_has_landed,

@@ -52,11 +52,27 @@ class Oddities(Struct, frozen=True, kw_only=True):
     nulls: bool = False  # an instance that exists is once said not to be there
     jumps: tuple[tuple[float, int], ...] = ()  # of the gateway's clock
     misfits: bool = False  # an answer comes once more, as that to the next start
+    refuses_page_0: str = ""  # of lists; `unfit`: it says that there is none, `broken`: by a code
+    refuses_past_end: str = ""  # the same, of pages after the last
+    loses_pages: float = 0.05  # of lists that have pages
+    page_base: int = 1  # the number of the first page, where page 0 is not refused
+    page_size: int = 100  # at most
+    counts: str = "all"  # instances, or those on the `page`, or `none`
 
     @property
     def hides_older(self) -> bool:
         """Whether nobody sees an instance once another has been given its id."""
         return self.newest_only or self.newest_of_all
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether its lists are read page by page."""
+        return bool(self.refuses_page_0 or self.refuses_past_end or LOST_PAGES in self.names)
+
+    @property
+    def first_page(self) -> int:
+        """The number of the first page."""
+        return 1 if self.refuses_page_0 else self.page_base
 
     @property
     def plain(self) -> bool:
@@ -78,6 +94,16 @@ def _jumps(rng: random.Random) -> dict[str, Any]:
     return {"jumps": tuple(sorted((rng.uniform(1, 40), by) for by in chosen))}
 
 
+def _paging(which: str, *values: Any) -> Callable[[random.Random], dict[str, Any]]:
+    """Lists have pages, whose size and what they count may be anything."""
+    return lambda rng: {
+        which: rng.choice(values),
+        "page_base": rng.choice([0, 1]),
+        "page_size": rng.choice([1, 2, 100]),
+        "counts": rng.choice(["all", "all", "page", "none"]),
+    }
+
+
 def _always(**changes: Any) -> Callable[[random.Random], dict[str, Any]]:
     return lambda _: changes
 
@@ -89,7 +115,12 @@ def _listed(*what: str) -> Callable[[random.Random], dict[str, Any]]:
 # Each is drawn by a chance of its own, which leaves all else that a seed draws as it was.
 FILED, HASHED = "filed when triggered", "ids as a hash"
 CUT_IN_UTC = "created cut to the day in UTC"
-APART = {FILED, HASHED, CUT_IN_UTC}
+PAGES = NO_PAGE_0, NO_PAGE_AFTER, LOST_PAGES = (
+    "page 0 refused",
+    "page after the last refused",
+    "pages lost",
+)
+APART = {FILED, HASHED, CUT_IN_UTC, *PAGES}
 
 SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "correlation": _correlation,
@@ -145,6 +176,9 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "nulls": _always(nulls=True),
     "jumps": _jumps,
     "misfits": _always(misfits=True),
+    NO_PAGE_0: _paging("refuses_page_0", "unfit", "broken"),
+    NO_PAGE_AFTER: _paging("refuses_past_end", "unfit", "broken"),
+    LOST_PAGES: _paging("loses_pages", 0.3),
 }
 
 

@@ -265,11 +265,14 @@ class Service(ABC):
         created = self.truth.clock.at(one.at)
         return listed(one, self.truth.oddities, created=created, now=self.now, readable=readable)
 
+    def shown_readably(self, one: Started) -> ports.Instance:
+        """The same, where nothing of it is unreadable."""
+        created = self.truth.clock.at(one.at)
+        return listed(one, self.truth.oddities, created=created, now=self.now, readable=True)
+
     def created_as_shown(self, one: Started) -> EpochMs | None:
         """When it was created, as every list says."""
-        created = self.truth.clock.at(one.at)
-        oddities = self.truth.oddities
-        return listed(one, oddities, created=created, now=self.now, readable=True).created
+        return self.shown_readably(one).created
 
     def cancel(self, applier: str, user: str, instance: InstanceId, seen_at: float) -> bool:
         """Cancel the newest that runs under that id; whether there was any.

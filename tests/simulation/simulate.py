@@ -33,6 +33,7 @@ from tests.simulation.oddities import (
     CUT_IN_UTC,
     FILED,
     HASHED,
+    PAGES,
     USERS,
     Oddities,
     drawn_oddities,
@@ -98,6 +99,9 @@ def simulate(
     oddities = perhaps(FILED, random.Random(f"the filing of {seed}"), drawn_oddities(rng))
     oddities = perhaps(HASHED, random.Random(f"the hashing of {seed}"), oddities)
     oddities = perhaps(CUT_IN_UTC, random.Random(f"the cutting of {seed}"), oddities)
+    pages = random.Random(f"the pages of {seed}")
+    for name in PAGES:
+        oddities = perhaps(name, pages, oddities)
     if switches is not None:
         oddities = oddities_of(rng, frozenset(switches))
     environment = environment_of(rng, oddities)
@@ -129,6 +133,7 @@ def simulate(
         keeps_time=_keeping(keeping) if switches is None else 0.0,
         memory=Memory(random=kept, lies=switches is None and kept.random() < LYING),
         chances=chances or drawn_chances(rng),
+        pages=pages,
         truth=Truth(
             now=loop.time,
             clock=ServiceTime(drift=rng.uniform(-1e-3, 1e-3), jumps=oddities.jumps),

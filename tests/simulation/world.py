@@ -9,6 +9,7 @@ code. After every effect the world checks what must always hold (`promise`).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
+from random import Random
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -89,6 +90,7 @@ class World(Service):
     freezes: Freezes
     keeps_time: float  # seconds
     memory: Memory
+    pages: Random  # which of them are lost; of its own, too
     kept: tuple[float, EpochMs] = (-inf, EpochMs(0))  # since when, and the time
     is_slow: bool = False  # each start takes long, and the first appliers begin together
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
