@@ -31,7 +31,8 @@ class Lists(Struct, frozen=True, kw_only=True):
         """What the product's own search makes of the pages.
 
         In peace, a page of which nobody could ever know that it is none is answered as an empty
-        one. Otherwise all would be left in doubt.
+        one, and pages are long: nobody can tell two instances that are alike, on two short pages,
+        from pages that shift. Otherwise all would be left in doubt.
         """
         refuses = not self.peace or self._is_explained(window)
 
@@ -42,7 +43,7 @@ class Lists(Struct, frozen=True, kw_only=True):
 
     def _page(self, every: Sequence[Instance], number: int, size: int, *, refuses: bool) -> Page:
         oddities = self.oddities
-        size = min(size, oddities.page_size)
+        size = size if self.peace else min(size, oddities.page_size)
         first = (number - oddities.first_page) * size
         if self.loses > 0 and self.random.random() < self.loses:
             raise GatewayError("a page was lost")
