@@ -18,6 +18,7 @@ from reconciler.enos.envelope import (
     read_name,
     read_verbatim_json,
 )
+from reconciler.enos.statuses import status_code
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.times import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant, zoned_time
 
@@ -103,13 +104,28 @@ def read_entry(
         created=created[0] if created else None,
         created_latest=_latest_reading(created, now, created_unit),
         parameters=read_parameters(fields.get("parameters")),
-        status=read_integer(fields.get("status")),
+        status=_status(fields.get("status"), fields.get("statusDesc")),
         carried=_carried_text(fields.get("parameters")),
         created_times=created,
         created_unit=created_unit,
         trigger_times=triggered,
         trigger_unit=cut_unit(fields.get("triggerTime"), zone),
     )
+
+
+def _status(status: object, described: object) -> int | None:
+    """The status, from a number or its name; from its description only if there is none.
+
+    A description that is no name of the reference, as in another language, says nothing. One that
+    names another status proves that one of the two is wrong, so that neither counts.
+    """
+    by_name = status_code(described) if isinstance(described, str) else None
+    if status is None:
+        return by_name
+    number = read_integer(status)
+    if number is None and isinstance(status, str):
+        number = status_code(status)
+    return number if by_name in {None, number} else None
 
 
 def _flow_id(value: object) -> int | None:

@@ -4,6 +4,8 @@
 _NAMES = {-1: "FAIL", 0: "INIT", 1: "SUCCESS", 2: "RUNNING", 3: "SUSPEND", 4: "INTERNAL_ERROR"}
 _NAMES |= {5: "WAIT", 6: "READY", 7: "TIMEOUT", 8: "CANCEL", 9: "RERUN", 10: "SKIP"}
 
+_CODES = {name: code for code, name in _NAMES.items()}
+
 NOT_FOUND = "NOT_FOUND"  # our own, not EnOS's: the service no longer knows the instance
 CANCELLED = "CANCEL"
 SUCCEEDED = frozenset({"SUCCESS"})
@@ -26,6 +28,11 @@ _MEANINGS = {
 def status_name(status: int | str) -> str:
     """EnOS's name for the status; for a number that is not in the reference, the number as text."""
     return status.upper() if isinstance(status, str) else _NAMES.get(status, str(status))
+
+
+def status_code(name: str) -> int | None:
+    """EnOS's number for the status of that name, in any case; None if the reference has none."""
+    return _CODES.get(name.strip().upper())
 
 
 def is_documented(name: str) -> bool:

@@ -169,12 +169,38 @@ def test_the_flow_may_be_a_number_or_text(value: object) -> None:
 @pytest.mark.parametrize("value", [None, "", "x", True, [], 2438.5])
 def test_a_flow_or_status_that_is_no_number_is_none(value: object) -> None:
     assert read(flowId=value).flow_id is None
-    assert read(status=value).status is None
+    assert read(status=value, statusDesc=None).status is None
 
 
 @pytest.mark.parametrize("status", [-1, "-1", 10, "10"])
 def test_the_status_may_be_a_number_or_text(status: object) -> None:
-    assert read(status=status).status == int(str(status))
+    assert read(status=status, statusDesc=None).status == int(str(status))
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("SUCCESS", 1), ("success", 1), (" Success ", 1), ("FAIL", -1), ("internal_error", 4)],
+)
+def test_the_status_may_be_its_name_in_the_reference(name: str, status: int) -> None:
+    assert read(status=name, statusDesc=None).status == status
+    assert read(status=name, statusDesc=name).status == status
+    assert read(status=None, statusDesc=name).status == status
+
+
+@pytest.mark.parametrize("name", ["SUCCEEDED", "OK", "NOT_FOUND", "", "1", "成功", ["SUCCESS"], 1])
+def test_no_other_word_is_a_status(name: object) -> None:
+    assert read(status=None, statusDesc=name).status is None
+    assert read(status=1, statusDesc=name).status == 1
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "NOT_FOUND", "", [1], True])
+def test_a_description_does_not_stand_in_for_a_status_that_cannot_be_read(status: object) -> None:
+    assert read(status=status, statusDesc="SUCCESS").status is None
+
+
+@pytest.mark.parametrize("status", [1, "1", "SUCCESS"])
+def test_a_status_that_its_description_contradicts_is_none(status: object) -> None:
+    assert read(status=status, statusDesc="FAIL").status is None
 
 
 @pytest.mark.parametrize("entry", [None, [], "x", {}, SAMPLE | {"instanceId": "a\nb"}])
