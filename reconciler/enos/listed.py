@@ -18,7 +18,7 @@ from reconciler.enos.envelope import (
     read_name,
     read_verbatim_json,
 )
-from reconciler.enos.statuses import status_code
+from reconciler.enos.statuses import is_documented, status_code, status_name
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.times import HOUR_MS, MINUTE_MS, SECOND_MS, parse_instant, zoned_time
 
@@ -125,7 +125,8 @@ def _status(status: object, described: object) -> int | None:
     number = read_integer(status)
     if number is None and isinstance(status, str):
         number = status_code(status)
-    return number if by_name in {None, number} else None
+    known = number is not None and is_documented(status_name(number))
+    return number if by_name in {None, number} or not known else None
 
 
 def _flow_id(value: object) -> int | None:

@@ -201,6 +201,7 @@ def test_a_description_does_not_stand_in_for_a_status_that_cannot_be_read(status
 @pytest.mark.parametrize("status", [1, "1", "SUCCESS"])
 def test_a_status_that_its_description_contradicts_is_none(status: object) -> None:
     assert read(status=status, statusDesc="FAIL").status is None
+    assert read(status=42, statusDesc="FAIL").status == 42  # no end in any case
 
 
 @pytest.mark.parametrize("entry", [None, [], "x", {}, SAMPLE | {"instanceId": "a\nb"}])
