@@ -216,7 +216,7 @@ class EnosGateway:
         operation = operations.search_page(
             self._settings, kind, window.from_time, window.to_time, page, size=size
         )
-        data = await self._questions.ask(operation, has_list)
+        data = await self._questions.ask(operation, has_list, need_not_exist=True)
         try:
             return read_page(data, read)
         except ValueError as error:

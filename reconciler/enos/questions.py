@@ -39,17 +39,23 @@ class Questions:
         self,
         operation: EnosOperation,
         answers: Callable[[Any], bool] = lambda data: data is not None,
+        *,
+        need_not_exist: bool = False,
     ) -> Any:
         """The answer's data. The question is repeated while `answers` is false for the data.
 
-        The last attempt's data are returned in any case. Raises GatewayError; if the question was
-        refused, QuestionRefusedError, which is one; UnfitQuestionError, if for what it asks.
+        The last attempt's data are returned in any case. `need_not_exist`: what is asked for, such
+        as a page; then a refusal for just that is believed at once. Raises GatewayError; if the
+        question was refused, QuestionRefusedError, which is one; UnfitQuestionError, if for what it
+        asks and that need not exist.
         """
         verdict = await self._repeat(
-            operation, lambda verdict: answers(verdict.data), ends=lambda failed: failed.unfit
+            operation,
+            lambda verdict: answers(verdict.data),
+            ends=lambda failed: need_not_exist and failed.unfit,
         )
         if isinstance(verdict, Failed):
-            raise self.failure(operation, verdict)
+            raise self.failure(operation, verdict, need_not_exist=need_not_exist)
         return verdict.data
 
     async def answer(self, operation: EnosOperation) -> Verdict:
@@ -86,11 +92,13 @@ class Questions:
                 raise self.failure(operation, verdict)
             await self._sleep(pause)
 
-    def failure(self, operation: EnosOperation, failed: Failed) -> GatewayError:
-        """The error for a question that failed."""
+    def failure(
+        self, operation: EnosOperation, failed: Failed, *, need_not_exist: bool = False
+    ) -> GatewayError:
+        """The error for a question that failed; see `ask`."""
         refused = isinstance(failed.answer, RejectedAnswer)
         kind: type[GatewayError] = QuestionRefusedError if refused else GatewayError
-        kind = UnfitQuestionError if failed.unfit else kind
+        kind = UnfitQuestionError if failed.unfit and need_not_exist else kind
         return kind(
             f"{operation.name} at {self._host} failed: {failed.words}", hint=hint(failed.code)
         )

@@ -193,7 +193,7 @@ def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown
         "flowName": _flow_name(flow_id, shown.options),
         **shown.parameters(instance),
         "status": shown.status(phase.status),
-        "statusDesc": phase.status.name,
+        "statusDesc": "" if shown.options.status_shown == "blank" else phase.status.name,
         "triggerTime": shown.trigger_time(instance),
         "startTime": shown.moment(phase.started),
         "endTime": shown.moment(phase.ended),
